@@ -1,0 +1,131 @@
+//! The state of the checker: which attempt is due, which server is alive, what the IPVS table should be.
+//!
+//! Sans-IO: the caller passes events and the time, the machines push [`Action`]s into the caller's buffer
+//! and name their next deadline. No clock, no randomness (a seed is passed in), no socket, no log here.
+//! `schedule` is one check's timing, `real_server` joins checks, `virtual_server` counts the quorum, `pool`
+//! is the whole set.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::checks::{Verdict, Words};
+
+/// A check: one target probed with one set of settings, for every server that asks for just that.
+/// Never used again for another one while the process lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CheckId(pub u32);
+
+/// A virtual server. Never used again for another one while the process lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct VirtualServerId(pub u32);
+
+/// A real server: its place is its virtual server's, so the same machine in two services is two of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RealServerId(pub u32);
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The attempt started for this check is over.
+    Finished {
+        /// The check.
+        check: CheckId,
+        /// What the attempt concluded.
+        verdict: Verdict,
+        /// How long it took.
+        took: Duration,
+    },
+}
+
+/// What is to be done, in this order. `Display` is one stable line: the format of traces and of tests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Begin an attempt; answer with [`Event::Finished`].
+    Start(CheckId),
+    /// The time limit has passed: tell the probe so; answer with [`Event::Finished`].
+    Expire(CheckId),
+    /// Give the attempt up and forget it; no answer.
+    Cancel(CheckId),
+    /// The services of this virtual server are not what they were: bring the kernel to the wanted table.
+    Reconcile(VirtualServerId),
+    /// Run the command the configuration gives for this.
+    Notify(Subject, Turn),
+    /// For the log: something changed, and why.
+    Changed(Subject, Turn, Words),
+    /// For the log: an attempt failed without changing anything (yet).
+    Failed(CheckId, Words),
+    /// For the log: this machine was in the way of a check.
+    Local(CheckId, Words),
+}
+
+/// What a change is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Subject {
+    /// A real server's life.
+    Server(VirtualServerId, RealServerId),
+    /// A virtual server's quorum.
+    Quorum(VirtualServerId),
+}
+
+/// Which way something turned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Turn {
+    /// To the better.
+    Up,
+    /// To the worse.
+    Down,
+}
+
+/// The caller's buffer for actions.
+pub type Actions = Vec<Action>;
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Start(check) => write!(f, "start {check}"),
+            Self::Expire(check) => write!(f, "expire {check}"),
+            Self::Cancel(check) => write!(f, "cancel {check}"),
+            Self::Reconcile(server) => write!(f, "reconcile {server}"),
+            Self::Notify(subject, turn) => write!(f, "notify {subject} {turn}"),
+            Self::Changed(subject, turn, words) => write!(f, "changed {subject} {turn}: {words}"),
+            Self::Failed(check, words) => write!(f, "failed {check}: {words}"),
+            Self::Local(check, words) => write!(f, "local {check}: {words}"),
+        }
+    }
+}
+
+impl fmt::Display for CheckId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "check {}", self.0)
+    }
+}
+
+impl fmt::Display for VirtualServerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "service {}", self.0)
+    }
+}
+
+impl fmt::Display for RealServerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "server {}", self.0)
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Server(service, server) => write!(f, "{service} {server}"),
+            Self::Quorum(service) => write!(f, "{service} quorum"),
+        }
+    }
+}
+
+impl fmt::Display for Turn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Up => "up",
+            Self::Down => "down",
+        })
+    }
+}
