@@ -1,4 +1,5 @@
 //! See `docs/architecture.md`.
 
+pub mod config;
 pub mod netlink;
 pub mod sys;

@@ -1,0 +1,204 @@
+//! Faults and warnings, collected with their place and told all at once.
+
+use std::collections::BTreeSet;
+
+use super::excerpt::Excerpts;
+use super::source::{Sources, Span};
+
+/// How many are printed; one slip in a generated file can make thousands.
+const MAX_RENDERED: usize = 200;
+
+/// Whether a configuration can be used in spite of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// The configuration is refused.
+    Error,
+    /// The configuration is accepted; the operator should look.
+    Warning,
+}
+
+/// One fault, with what helps to mend it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostic {
+    severity: Severity,
+    span: Span,
+    message: String,
+    notes: Vec<(Span, String)>,
+    hints: Vec<String>,
+}
+
+impl Diagnostic {
+    fn new(severity: Severity, span: Span, message: impl Into<String>) -> Self {
+        Self { severity, span, message: message.into(), notes: Vec::new(), hints: Vec::new() }
+    }
+
+    /// Adds advice: what to write instead.
+    pub fn hint(&mut self, text: impl Into<String>) -> &mut Self {
+        self.hints.push(text.into());
+        self
+    }
+
+    /// Adds another place in the text that belongs to the fault.
+    pub fn note(&mut self, span: Span, text: impl Into<String>) -> &mut Self {
+        self.notes.push((span, text.into()));
+        self
+    }
+
+    /// Whether the configuration is refused for it.
+    pub fn severity(&self) -> Severity {
+        self.severity
+    }
+
+    /// Where it is.
+    pub fn span(&self) -> Span {
+        self.span
+    }
+
+    /// What is wrong, in one line.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The other places that belong to it.
+    pub fn notes(&self) -> &[(Span, String)] {
+        &self.notes
+    }
+}
+
+/// Everything found wrong so far.
+#[derive(Debug)]
+pub struct Diagnostics {
+    list: Vec<Diagnostic>,
+    /// Set when a file is not TOML: what the tables seem to lack then is not said, only what they do say.
+    broken: bool,
+    /// Takes what is not reported, so that callers need not care.
+    discarded: Diagnostic,
+    /// Every `table.key` that was asked for, when recording.
+    asked: Option<BTreeSet<String>>,
+}
+
+impl Default for Diagnostics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Diagnostics {
+    /// Nothing wrong yet.
+    pub fn new() -> Self {
+        Self {
+            list: Vec::new(),
+            broken: false,
+            discarded: Diagnostic::new(Severity::Warning, Span::START, ""),
+            asked: None,
+        }
+    }
+
+    /// Like [`Diagnostics::new`], and remembers every key the tables are asked for.
+    pub fn recording() -> Self {
+        Self { asked: Some(BTreeSet::new()), ..Self::new() }
+    }
+
+    /// The keys asked for while [`Diagnostics::recording`], as `table.key`.
+    pub fn asked(&self) -> impl Iterator<Item = &str> {
+        self.asked.iter().flatten().map(String::as_str)
+    }
+
+    pub(super) fn record(&mut self, path: &str, key: &str) {
+        if let Some(asked) = &mut self.asked {
+            asked.insert(if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") });
+        }
+    }
+
+    /// Reports a fault: the configuration will be refused.
+    ///
+    /// Plans report here what they find by comparing values. After a syntax fault such findings are dropped: half the
+    /// text may be missing, and they would only mislead.
+    pub fn error(&mut self, span: Span, message: impl Into<String>) -> &mut Diagnostic {
+        if self.broken {
+            self.discarded = Diagnostic::new(Severity::Error, span, message);
+            return &mut self.discarded;
+        }
+        self.push(Diagnostic::new(Severity::Error, span, message))
+    }
+
+    /// Reports something that is accepted but looks wrong.
+    pub fn warning(&mut self, span: Span, message: impl Into<String>) -> &mut Diagnostic {
+        if self.broken {
+            self.discarded = Diagnostic::new(Severity::Warning, span, message);
+            return &mut self.discarded;
+        }
+        self.push(Diagnostic::new(Severity::Warning, span, message))
+    }
+
+    /// Reports a fault that stands by itself: one value or key, whatever the rest of the text says.
+    pub(super) fn local_error(&mut self, span: Span, message: impl Into<String>) -> &mut Diagnostic {
+        self.push(Diagnostic::new(Severity::Error, span, message))
+    }
+
+    /// Reports that a file is not TOML.
+    pub(super) fn syntax_error(&mut self, span: Span, message: impl Into<String>) -> &mut Diagnostic {
+        self.broken = true;
+        self.push(Diagnostic::new(Severity::Error, span, message))
+    }
+
+    fn push(&mut self, diagnostic: Diagnostic) -> &mut Diagnostic {
+        self.list.push(diagnostic);
+        match self.list.last_mut() {
+            Some(last) => last,
+            None => &mut self.discarded,
+        }
+    }
+
+    /// Whether the configuration is refused.
+    pub fn has_errors(&self) -> bool {
+        self.list.iter().any(|d| d.severity == Severity::Error)
+    }
+
+    /// Whether nothing at all was found.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// Everything found, by place, each once.
+    pub fn sorted(&self) -> Vec<&Diagnostic> {
+        let mut list: Vec<&Diagnostic> = self.list.iter().collect();
+        list.sort_by(|a, b| (a.span, a.severity, &a.message).cmp(&(b.span, b.severity, &b.message)));
+        // A default that many objects inherit is read, and found faulty, many times.
+        list.dedup_by(|a, b| a.span == b.span && a.message == b.message);
+        list
+    }
+
+    /// How many errors and warnings [`Diagnostics::render`] tells.
+    pub fn counts(&self) -> (usize, usize) {
+        let list = self.sorted();
+        let errors = list.iter().filter(|d| d.severity == Severity::Error).count();
+        (errors, list.len() - errors)
+    }
+
+    /// The text for people: `file:line:column`, the line, a caret under the place, advice.
+    pub fn render(&self, sources: &Sources) -> String {
+        let excerpts = Excerpts::new(sources);
+        let list = self.sorted();
+        let mut out = String::new();
+        for diagnostic in list.iter().take(MAX_RENDERED) {
+            let word = match diagnostic.severity {
+                Severity::Error => "error",
+                Severity::Warning => "warning",
+            };
+            excerpts.write(&mut out, diagnostic.span, word, &diagnostic.message);
+            for (span, note) in &diagnostic.notes {
+                excerpts.write(&mut out, *span, "note", note);
+            }
+            for hint in &diagnostic.hints {
+                out.push_str("  hint: ");
+                out.push_str(hint);
+                out.push('\n');
+            }
+        }
+        if list.len() > MAX_RENDERED {
+            out.push_str(&format!("... and {} more\n", list.len() - MAX_RENDERED));
+        }
+        out
+    }
+}

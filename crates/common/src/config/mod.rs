@@ -1,0 +1,28 @@
+//! Configuration text: from files on the disk to values with a place in the text.
+//!
+//! [`Sources`] is the text (root file and includes), [`Document`] the text as merged tables with spans, [`Table`] one
+//! table being read: every key must be asked for, or it is reported as unknown. What the keys mean is decided by the
+//! plans of the roles (`vrrp::plan`, `checker::plan`, [`global`]), which collect every fault in [`Diagnostics`].
+//! Only [`Sources::load`] touches the disk; nothing here depends on the machine the text is checked on.
+
+mod diagnostic;
+mod document;
+mod duration;
+mod excerpt;
+pub mod global;
+mod include;
+mod shape;
+mod source;
+mod table;
+mod value;
+
+pub use diagnostic::{Diagnostic, Diagnostics, Severity};
+pub use document::Document;
+pub use duration::{format_duration, parse_duration};
+pub use shape::{FromValue, Located, Ranged, Shape, Value};
+pub use source::{FileId, LoadError, LoadErrorKind, SourceFile, Sources, SourcesFormatError, Span};
+pub use table::Table;
+pub use value::{CommandLine, IfName, IpCidr, Priority, UserName, Vrid};
+
+#[cfg(test)]
+mod tests;
