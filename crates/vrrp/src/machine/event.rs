@@ -1,0 +1,118 @@
+//! What can happen to the core. Events are past tense and self-contained; the shell makes them.
+
+use std::net::IpAddr;
+
+use super::address::ObservedAddress;
+use super::id::{Family, InstanceId, LinkIndex, LinkName, Mac, Name};
+use crate::wire::admit::Datagram;
+
+/// Something that happened outside the core.
+#[derive(Debug, Clone)]
+pub enum Event<'a> {
+    /// A datagram of protocol 112 was read from a listener.
+    DatagramReceived(Datagram<'a>),
+    /// The whole picture of the interfaces and their addresses, read at start and after a netlink overrun: what is not
+    /// in it does not exist.
+    LinksObserved(Vec<ObservedLink>),
+    /// An interface appeared or its flags, index or hardware address changed.
+    LinkChanged {
+        /// Its name.
+        link: LinkName,
+        /// What it is now.
+        facts: LinkFacts,
+    },
+    /// An interface was deleted or renamed away; its addresses went with it.
+    LinkVanished {
+        /// Its name.
+        link: LinkName,
+    },
+    /// An address was added to an interface, or one of its flags changed.
+    AddressAppeared {
+        /// The interface.
+        link: LinkName,
+        /// The address.
+        address: ObservedAddress,
+    },
+    /// An address left an interface: removed by somebody, or its lease ran out.
+    AddressVanished {
+        /// The interface.
+        link: LinkName,
+        /// The address.
+        address: IpAddr,
+    },
+    /// A tracked script that `Action::RunScript` started has ended.
+    ScriptFinished {
+        /// The script.
+        script: Name,
+        /// How it ended.
+        outcome: ScriptOutcome,
+    },
+    /// `Action::OpenListener` could not be performed, or the socket broke later. The core asks again by itself.
+    ListenerFailed {
+        /// The interface.
+        link: LinkName,
+        /// The family.
+        family: Family,
+        /// Why, in words.
+        error: String,
+    },
+    /// An advert could not be sent.
+    SendFailed {
+        /// Whose advert.
+        instance: InstanceId,
+        /// Why, in words.
+        error: String,
+    },
+    /// An address could not be installed, refreshed or removed. The core tries again by itself.
+    AddressFailed {
+        /// Whose address.
+        instance: InstanceId,
+        /// The interface it was meant for.
+        link: LinkName,
+        /// The address.
+        address: IpAddr,
+        /// Why, in words.
+        error: String,
+    },
+    /// An orderly stop was asked for. Done when `Router::stopped()` says so.
+    StopRequested,
+}
+
+/// The state of an interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LinkFacts {
+    /// The kernel's number.
+    pub index: LinkIndex,
+    /// Set up by the administrator (`IFF_UP`).
+    pub up: bool,
+    /// It has a carrier (`IFF_LOWER_UP`, or `IFF_RUNNING` where drivers only have that).
+    pub carrier: bool,
+    /// Its hardware address, if it has one of six bytes.
+    pub mac: Option<Mac>,
+    /// Its largest packet.
+    pub mtu: u32,
+}
+
+/// An interface with its addresses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObservedLink {
+    /// Its name.
+    pub link: LinkName,
+    /// Its state.
+    pub facts: LinkFacts,
+    /// Its addresses, in the kernel's order.
+    pub addresses: Vec<ObservedAddress>,
+}
+
+/// How a run of a script ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ScriptOutcome {
+    /// It exited with this code.
+    Exited(i32),
+    /// A signal ended it.
+    Killed(i32),
+    /// It ran longer than its time limit and was killed.
+    TimedOut,
+    /// It could not be started.
+    NotStarted(String),
+}

@@ -1,0 +1,395 @@
+//! Facts: what the core wants known. One line each, message first, then `key=value`.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use super::address::VirtualAddress;
+use super::id::{LinkName, Name, Tag};
+use crate::wire::admit::{Difference, Reject};
+
+/// The states of an instance, as status and notify scripts name them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum StateName {
+    /// Not started, or stopped.
+    Init,
+    /// It cannot do its work; the causes say why.
+    Fault,
+    /// It waits for the master to fall silent.
+    Backup,
+    /// It holds the addresses.
+    Master,
+}
+
+impl StateName {
+    /// The word in status JSON.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Init => "init",
+            Self::Fault => "fault",
+            Self::Backup => "backup",
+            Self::Master => "master",
+        }
+    }
+}
+
+impl fmt::Display for StateName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// Why a state was entered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    /// The process started.
+    Started,
+    /// It owns the addresses, so it does not wait (RFC 9568 6.4.1).
+    Owner,
+    /// The checkpoint of an earlier run said so.
+    Restored,
+    /// No advert was heard for the master-down interval.
+    MasterSilent,
+    /// The master said it is leaving (priority 0).
+    MasterLeft,
+    /// A master with a lower priority was pre-empted.
+    Preempted,
+    /// A better advert was heard.
+    BetterMaster {
+        /// Its sender.
+        master: IpAddr,
+        /// Its priority.
+        priority: u8,
+    },
+    /// A cause of fault arose.
+    Faulted(Cause),
+    /// The last cause of fault went away.
+    Recovered,
+    /// The sync group moved.
+    Group(Name),
+    /// An orderly stop.
+    Stopping,
+    /// The configuration no longer has it.
+    Removed,
+    /// This process was stalled for longer than a peer waits.
+    Stalled,
+    /// The new master was heard, or the time for it ran out, after we said we are leaving.
+    HandedOver {
+        /// The new master, if it was heard.
+        to: Option<IpAddr>,
+    },
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Started => f.write_str("started"),
+            Self::Owner => f.write_str("owner of the addresses"),
+            Self::Restored => f.write_str("restored from checkpoint"),
+            Self::MasterSilent => f.write_str("no advert heard"),
+            Self::MasterLeft => f.write_str("master left"),
+            Self::Preempted => f.write_str("master with lower priority pre-empted"),
+            Self::BetterMaster { master, priority } => {
+                write!(f, "better advert from {master} priority {priority}")
+            }
+            Self::Faulted(cause) => write!(f, "{cause}"),
+            Self::Recovered => f.write_str("fault gone"),
+            Self::Group(group) => write!(f, "sync group {group}"),
+            Self::Stopping => f.write_str("stopping"),
+            Self::Removed => f.write_str("removed from the configuration"),
+            Self::Stalled => f.write_str("this process was stalled"),
+            Self::HandedOver { to: Some(to) } => write!(f, "handed over to {to}"),
+            Self::HandedOver { to: None } => f.write_str("nobody took over in time"),
+        }
+    }
+}
+
+/// Why an instance is in fault; each in plain words for the status.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cause {
+    /// The interface does not exist.
+    LinkMissing(LinkName),
+    /// The interface is set down.
+    LinkDown(LinkName),
+    /// The interface has no carrier.
+    NoCarrier(LinkName),
+    /// There is no address to send adverts from.
+    NoSource(LinkName),
+    /// The configured source address is not on the interface.
+    SourceMissing(LinkName, IpAddr),
+    /// The socket for adverts cannot be had.
+    NoListener(LinkName, String),
+    /// A tracked script without weight fails.
+    ScriptFailed(Name),
+    /// A tracked script without weight has not ended once yet.
+    ScriptPending(Name),
+    /// Another member of the sync group is in fault.
+    Member(Name),
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::LinkMissing(l) => write!(f, "interface {l} does not exist"),
+            Self::LinkDown(l) => write!(f, "interface {l} is down"),
+            Self::NoCarrier(l) => write!(f, "interface {l} has no carrier"),
+            Self::NoSource(l) => write!(f, "interface {l} has no address to send adverts from"),
+            Self::SourceMissing(l, a) => write!(f, "source address {a} is not on interface {l}"),
+            Self::NoListener(l, e) => write!(f, "no socket for adverts on interface {l}: {e}"),
+            Self::ScriptFailed(n) => write!(f, "script {n} fails"),
+            Self::ScriptPending(n) => write!(f, "script {n} has not finished yet"),
+            Self::Member(n) => write!(f, "sync group member {n} is in fault"),
+        }
+    }
+}
+
+/// How loud a fact is in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Decisions, for whoever looks closely.
+    Debug,
+    /// State changes.
+    Info,
+    /// An operator should look.
+    Warn,
+}
+
+/// Something worth knowing. Those a peer can provoke are limited in rate by the core; `suppressed` says how many more
+/// there were since the last one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fact {
+    /// An instance changed its state.
+    Transition {
+        /// The instance.
+        instance: Tag,
+        /// Before.
+        from: StateName,
+        /// Now.
+        to: StateName,
+        /// Why.
+        reason: Reason,
+        /// Its effective priority.
+        priority: u8,
+    },
+    /// A sync group changed its state.
+    GroupTransition {
+        /// The group.
+        group: Name,
+        /// Before.
+        from: StateName,
+        /// Now.
+        to: StateName,
+    },
+    /// A master said it is leaving and keeps the addresses until its successor is heard, at most this long.
+    HandingOver {
+        /// The instance.
+        instance: Tag,
+        /// The bound, in milliseconds.
+        at_most_ms: u64,
+    },
+    /// A cause of fault arose.
+    CauseArose {
+        /// The instance.
+        instance: Tag,
+        /// The cause.
+        cause: Cause,
+    },
+    /// A cause of fault went away.
+    CauseGone {
+        /// The instance.
+        instance: Tag,
+        /// The cause.
+        cause: Cause,
+    },
+    /// The effective priority changed.
+    Priority {
+        /// The instance.
+        instance: Tag,
+        /// Before.
+        from: u8,
+        /// Now.
+        to: u8,
+    },
+    /// A backup hears another master than before.
+    MasterHeard {
+        /// The instance.
+        instance: Tag,
+        /// The master.
+        master: IpAddr,
+        /// Its priority.
+        priority: u8,
+    },
+    /// A master heard a worse advert and answered it.
+    InferiorHeard {
+        /// The instance.
+        instance: Tag,
+        /// The sender.
+        sender: IpAddr,
+        /// Its priority.
+        priority: u8,
+        /// Not reported before this one.
+        suppressed: u64,
+    },
+    /// A tracked script changed its verdict.
+    Script {
+        /// The script.
+        script: Name,
+        /// The verdict now.
+        up: bool,
+        /// How its last run ended, in words.
+        outcome: String,
+    },
+    /// A packet was dropped.
+    Rejected {
+        /// The instance it was for, if there is one.
+        instance: Option<Tag>,
+        /// The interface.
+        link: LinkName,
+        /// The sender.
+        source: IpAddr,
+        /// Why.
+        reason: Reject,
+        /// Not reported before this one.
+        suppressed: u64,
+    },
+    /// A peer with our identifier has other settings than we have.
+    IncompatiblePeer {
+        /// The instance.
+        instance: Tag,
+        /// The peer.
+        peer: IpAddr,
+        /// The field, mine and theirs.
+        difference: Difference,
+    },
+    /// An address of a master went away and is put back.
+    Repaired {
+        /// The instance.
+        instance: Tag,
+        /// The address.
+        address: VirtualAddress,
+    },
+    /// A virtual address is on the interface although we are not master, and it is not ours to remove.
+    ForeignAddress {
+        /// The instance.
+        instance: Tag,
+        /// The address.
+        address: VirtualAddress,
+    },
+    /// An effect failed; it is tried again.
+    EffectFailed {
+        /// The instance.
+        instance: Tag,
+        /// What failed and why.
+        error: String,
+        /// Not reported before this one.
+        suppressed: u64,
+    },
+    /// This process was late by more than an advert interval.
+    Stalled {
+        /// The instance.
+        instance: Tag,
+        /// By how much, in milliseconds.
+        late_ms: u64,
+    },
+}
+
+impl Fact {
+    /// How loud it is to be logged.
+    #[must_use]
+    pub const fn severity(&self) -> Severity {
+        match self {
+            Self::Transition { to: StateName::Fault, .. }
+            | Self::CauseArose { .. }
+            | Self::Rejected { .. }
+            | Self::IncompatiblePeer { .. }
+            | Self::Repaired { .. }
+            | Self::ForeignAddress { .. }
+            | Self::EffectFailed { .. }
+            | Self::Stalled { .. } => Severity::Warn,
+            Self::Transition { .. }
+            | Self::GroupTransition { .. }
+            | Self::HandingOver { .. }
+            | Self::CauseGone { .. }
+            | Self::Priority { .. }
+            | Self::MasterHeard { .. }
+            | Self::InferiorHeard { .. }
+            | Self::Script { .. } => Severity::Info,
+        }
+    }
+}
+
+impl fmt::Display for Fact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Transition { instance, from, to, reason, priority } => {
+                write!(
+                    f,
+                    "state changed instance={instance} from={from} to={to} priority={priority} reason=\"{reason}\""
+                )
+            }
+            Self::GroupTransition { group, from, to } => {
+                write!(f, "state changed group={group} from={from} to={to}")
+            }
+            Self::HandingOver { instance, at_most_ms } => {
+                write!(f, "handing over instance={instance} at_most_ms={at_most_ms}")
+            }
+            Self::CauseArose { instance, cause } => write!(f, "fault instance={instance} cause=\"{cause}\""),
+            Self::CauseGone { instance, cause } => {
+                write!(f, "fault gone instance={instance} cause=\"{cause}\"")
+            }
+            Self::Priority { instance, from, to } => {
+                write!(f, "priority changed instance={instance} from={from} to={to}")
+            }
+            Self::MasterHeard { instance, master, priority } => {
+                write!(f, "master heard instance={instance} master={master} priority={priority}")
+            }
+            Self::InferiorHeard { instance, sender, priority, suppressed } => {
+                write!(
+                    f,
+                    "inferior advert answered instance={instance} sender={sender} priority={priority}"
+                )?;
+                more(f, *suppressed)
+            }
+            Self::Script { script, up, outcome } => {
+                write!(
+                    f,
+                    "script {} script={script} outcome=\"{outcome}\"",
+                    if *up { "succeeds" } else { "fails" }
+                )
+            }
+            Self::Rejected { instance, link, source, reason, suppressed } => {
+                write!(f, "packet dropped interface={link} source={source} reason=\"{reason}\"")?;
+                if let Some(instance) = instance {
+                    write!(f, " instance={instance}")?;
+                }
+                more(f, *suppressed)
+            }
+            Self::IncompatiblePeer { instance, peer, difference } => {
+                write!(f, "incompatible peer instance={instance} peer={peer} {difference}")
+            }
+            Self::Repaired { instance, address } => {
+                write!(
+                    f,
+                    "address was removed by somebody: putting it back instance={instance} address={address}"
+                )
+            }
+            Self::ForeignAddress { instance, address } => {
+                write!(
+                    f,
+                    "virtual address is present but not ours: left alone instance={instance} address={address}"
+                )
+            }
+            Self::EffectFailed { instance, error, suppressed } => {
+                write!(f, "{error} instance={instance}")?;
+                more(f, *suppressed)
+            }
+            Self::Stalled { instance, late_ms } => {
+                write!(f, "this process was stalled instance={instance} late_ms={late_ms}")
+            }
+        }
+    }
+}
+
+fn more(f: &mut fmt::Formatter<'_>, suppressed: u64) -> fmt::Result {
+    if suppressed == 0 { Ok(()) } else { write!(f, " suppressed={suppressed}") }
+}

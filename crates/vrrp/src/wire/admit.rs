@@ -1,0 +1,410 @@
+//! Whether a received packet may reach the state machine, and if not, why (RFC 3768 7.1, RFC 9568 7.1).
+//!
+//! A peer that shares our identifier but not our settings is not just dropped: the field is named, with mine and
+//! theirs, because two machines that ignore each other are two masters.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::advert::{Addresses, Auth, TTL, TYPE_ADVERTISEMENT, Version, View};
+use super::checksum::{self, Form};
+use crate::machine::id::{Family, LinkName, Vrid};
+
+/// A received datagram and what the kernel said about it.
+#[derive(Debug, Clone, Copy)]
+pub struct Datagram<'a> {
+    /// The interface it came in by.
+    pub link: LinkName,
+    /// Source address of the IP header.
+    pub source: IpAddr,
+    /// Destination address of the IP header.
+    pub destination: IpAddr,
+    /// TTL or hop limit.
+    pub ttl: u8,
+    /// What follows the IP header.
+    pub payload: &'a [u8],
+}
+
+/// What to do about an address list that differs from ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mismatch {
+    /// Drop the advert, unless its sender is the owner (RFC 3768 7.1), and say so.
+    Drop,
+    /// Take the advert and say so.
+    Report,
+    /// Do not look.
+    Ignore,
+}
+
+/// By what a received packet is judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Our version.
+    pub version: Version,
+    /// Our family.
+    pub family: Family,
+    /// Our identifier.
+    pub vrid: Vrid,
+    /// Our advertisement interval.
+    pub interval: Duration,
+    /// Our authentication.
+    pub auth: Auth,
+    /// The addresses we advertise, in network form.
+    pub addresses: Vec<u8>,
+    /// We own the addresses: nobody else's advert matters.
+    pub owner: bool,
+    /// Unicast peers; empty for multicast.
+    pub peers: Vec<IpAddr>,
+    /// The lowest TTL taken: 255 for multicast.
+    pub min_ttl: u8,
+    /// What to do about another address list.
+    pub mismatch: Mismatch,
+    /// The checksum form we send in version 3 over IPv4.
+    pub form: Form,
+    /// Take no other form than ours.
+    pub strict_form: bool,
+    /// Drop version 3 IPv6 adverts whose first address is not link-local (erratum 8300).
+    pub strict_link_local: bool,
+}
+
+/// Why a packet was dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reject {
+    /// Shorter than it says it is.
+    Short,
+    /// The TTL is not what it must be: the packet came through a router.
+    Ttl,
+    /// Not an advertisement.
+    Type,
+    /// Another version than ours.
+    Version,
+    /// No instance with this identifier here.
+    Vrid,
+    /// One of our own packets came back.
+    Own,
+    /// A unicast instance heard somebody who is not its peer.
+    NotPeer,
+    /// The checksum is wrong.
+    Checksum,
+    /// Another authentication type than ours.
+    AuthType,
+    /// Another password than ours.
+    Password,
+    /// Version 2: another interval than ours.
+    Interval,
+    /// Version 3: an interval of zero (erratum 8301).
+    ZeroInterval,
+    /// Version 3: no addresses (erratum 8299).
+    NoAddresses,
+    /// Other addresses than ours.
+    Addresses,
+    /// Version 3 over IPv6: the first address is not link-local (erratum 8300).
+    LinkLocal,
+    /// We own the addresses, so this advert must not be acted on (RFC 3768 7.1).
+    Owner,
+}
+
+impl Reject {
+    /// The reason as a short word, for counters.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Short => "short",
+            Self::Ttl => "ttl",
+            Self::Type => "type",
+            Self::Version => "version",
+            Self::Vrid => "vrid",
+            Self::Own => "own",
+            Self::NotPeer => "not_peer",
+            Self::Checksum => "checksum",
+            Self::AuthType => "auth_type",
+            Self::Password => "password",
+            Self::Interval => "interval",
+            Self::ZeroInterval => "zero_interval",
+            Self::NoAddresses => "no_addresses",
+            Self::Addresses => "addresses",
+            Self::LinkLocal => "link_local",
+            Self::Owner => "owner",
+        }
+    }
+}
+
+impl fmt::Display for Reject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Short => "packet is cut short",
+            Self::Ttl => "ttl or hop limit is not 255",
+            Self::Type => "not an advertisement",
+            Self::Version => "other protocol version",
+            Self::Vrid => "no such virtual router here",
+            Self::Own => "our own packet",
+            Self::NotPeer => "sender is not a unicast peer",
+            Self::Checksum => "wrong checksum",
+            Self::AuthType => "other authentication type",
+            Self::Password => "wrong password",
+            Self::Interval => "other advertisement interval",
+            Self::ZeroInterval => "advertisement interval is zero",
+            Self::NoAddresses => "no addresses in it",
+            Self::Addresses => "other virtual addresses",
+            Self::LinkLocal => "first address is not link-local",
+            Self::Owner => "we own the addresses",
+        })
+    }
+}
+
+/// A setting that peers must share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Field {
+    /// The protocol version.
+    Version,
+    /// The authentication type.
+    AuthType,
+    /// The password.
+    Password,
+    /// The advertisement interval.
+    Interval,
+    /// The virtual addresses.
+    Addresses,
+    /// Who owns the addresses: two routers say they do.
+    Owner,
+}
+
+impl Field {
+    /// The key in the configuration.
+    #[must_use]
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Version => "version",
+            Self::AuthType => "auth.type",
+            Self::Password => "auth.password",
+            Self::Interval => "advert_interval",
+            Self::Addresses => "virtual_addresses",
+            Self::Owner => "priority",
+        }
+    }
+}
+
+/// A field that differs, with both values in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// The field.
+    pub field: Field,
+    /// Our value.
+    pub mine: String,
+    /// The peer's value.
+    pub theirs: String,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "field={} mine=\"{}\" theirs=\"{}\"", self.field.key(), self.mine, self.theirs)
+    }
+}
+
+/// An advert that may reach the state machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Admitted {
+    /// Its sender.
+    pub source: IpAddr,
+    /// Its priority.
+    pub priority: u8,
+    /// Its interval.
+    pub interval: Duration,
+}
+
+/// The judgement of a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verdict {
+    /// What to do with it.
+    pub outcome: Result<Admitted, Reject>,
+    /// The field that differs from ours, whether or not the packet was dropped for it. [`describe`] has the words.
+    pub differs: Option<Field>,
+}
+
+impl Verdict {
+    const fn reject(reason: Reject) -> Self {
+        Self { outcome: Err(reason), differs: None }
+    }
+
+    const fn incompatible(reason: Reject, field: Field) -> Self {
+        Self { outcome: Err(reason), differs: Some(field) }
+    }
+}
+
+/// Judges a packet. `own` tells whether an address is one of this machine's.
+#[must_use]
+pub fn admit(settings: &Settings, datagram: &Datagram<'_>, own: impl Fn(IpAddr) -> bool) -> Verdict {
+    let Some(view) = View::new(datagram.payload) else {
+        return Verdict::reject(Reject::Short);
+    };
+    if let Err(reason) = check_envelope(settings, datagram, &view, own) {
+        return Verdict::reject(reason);
+    }
+    // The rules of the sender's version first, so that a damaged packet never counts as an incompatible peer.
+    let Some(version) = Version::from_number(view.version()) else {
+        return Verdict::incompatible(Reject::Version, Field::Version);
+    };
+    let Some(message) = view.message(version, settings.family) else {
+        return Verdict::reject(Reject::Short);
+    };
+    if !checksum_is_right(settings, version, datagram, message) {
+        return Verdict::reject(Reject::Checksum);
+    }
+    if version != settings.version {
+        return Verdict::incompatible(Reject::Version, Field::Version);
+    }
+    let compared = match version {
+        Version::V2 => check_v2(settings, &view),
+        Version::V3 => check_v3(settings, &view),
+    };
+    let differs = match compared {
+        Ok(differs) => differs,
+        Err(verdict) => return verdict,
+    };
+    if settings.owner {
+        // RFC 3768 7.1 forbids to act on it; erratum 8298 wants it noticed (two owners, S19).
+        let field = if view.priority() == 255 { Some(Field::Owner) } else { differs };
+        return Verdict { outcome: Err(Reject::Owner), differs: field };
+    }
+    let admitted =
+        Admitted { source: datagram.source, priority: view.priority(), interval: view.interval(version) };
+    Verdict { outcome: Ok(admitted), differs }
+}
+
+fn check_envelope(
+    settings: &Settings,
+    datagram: &Datagram<'_>,
+    view: &View<'_>,
+    own: impl Fn(IpAddr) -> bool,
+) -> Result<(), Reject> {
+    if datagram.ttl < settings.min_ttl {
+        return Err(Reject::Ttl);
+    }
+    if view.packet_type() != TYPE_ADVERTISEMENT {
+        return Err(Reject::Type);
+    }
+    if view.vrid() != settings.vrid.get() {
+        return Err(Reject::Vrid);
+    }
+    if own(datagram.source) {
+        return Err(Reject::Own);
+    }
+    if !settings.peers.is_empty() && !settings.peers.contains(&datagram.source) {
+        return Err(Reject::NotPeer);
+    }
+    Ok(())
+}
+
+fn checksum_is_right(settings: &Settings, version: Version, datagram: &Datagram<'_>, message: &[u8]) -> bool {
+    let right = |form| checksum::sum(form, datagram.source, datagram.destination, message) == 0;
+    match (version, settings.family) {
+        (Version::V2, _) => right(Form::Plain),
+        (Version::V3, Family::Ipv6) => right(Form::PseudoHeader),
+        // RFC 5798 and RFC 9568 disagree; the field deploys both.
+        (Version::V3, Family::Ipv4) if settings.strict_form => right(settings.form),
+        (Version::V3, Family::Ipv4) => right(Form::PseudoHeader) || right(Form::Plain),
+    }
+}
+
+/// RFC 3768 7.1: authentication, interval, addresses.
+fn check_v2(settings: &Settings, view: &View<'_>) -> Result<Option<Field>, Verdict> {
+    if view.auth_type() != settings.auth.wire_type() {
+        return Err(Verdict::incompatible(Reject::AuthType, Field::AuthType));
+    }
+    if let Auth::Password(mine) = &settings.auth
+        && view.auth_data(settings.family).as_ref() != Some(mine)
+    {
+        return Err(Verdict::incompatible(Reject::Password, Field::Password));
+    }
+    if view.interval(Version::V2) != settings.interval {
+        return Err(Verdict::incompatible(Reject::Interval, Field::Interval));
+    }
+    check_addresses(settings, view)
+}
+
+/// RFC 9568 7.1 with errata 8299 to 8301.
+fn check_v3(settings: &Settings, view: &View<'_>) -> Result<Option<Field>, Verdict> {
+    if view.interval(Version::V3).is_zero() {
+        return Err(Verdict::reject(Reject::ZeroInterval));
+    }
+    if view.count() == 0 {
+        return Err(Verdict::reject(Reject::NoAddresses));
+    }
+    if settings.strict_link_local
+        && settings.family == Family::Ipv6
+        && !view.addresses(settings.family).iter().next().is_some_and(is_link_local)
+    {
+        return Err(Verdict::reject(Reject::LinkLocal));
+    }
+    let addresses = check_addresses(settings, view)?;
+    // Not dropped, the interval is learned (RFC 9568 6.4.2); but it should be known.
+    let interval = (view.interval(Version::V3) != settings.interval).then_some(Field::Interval);
+    Ok(addresses.or(interval))
+}
+
+fn check_addresses(settings: &Settings, view: &View<'_>) -> Result<Option<Field>, Verdict> {
+    let mine = Addresses::new(settings.family, &settings.addresses);
+    let same = || mine.same_set(&view.addresses(settings.family));
+    match settings.mismatch {
+        Mismatch::Ignore => Ok(None),
+        Mismatch::Drop | Mismatch::Report if same() => Ok(None),
+        Mismatch::Report => Ok(Some(Field::Addresses)),
+        Mismatch::Drop if view.priority() == 255 => Ok(Some(Field::Addresses)),
+        Mismatch::Drop => Err(Verdict::incompatible(Reject::Addresses, Field::Addresses)),
+    }
+}
+
+/// An address of `fe80::/10`.
+#[must_use]
+pub const fn is_link_local(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(_) => false,
+        IpAddr::V6(a) => a.is_unicast_link_local(),
+    }
+}
+
+/// Both values of a field, in words. Passwords are not shown.
+#[must_use]
+pub fn describe(field: Field, settings: &Settings, datagram: &Datagram<'_>) -> Option<Difference> {
+    let view = View::new(datagram.payload)?;
+    let (mine, theirs) = match field {
+        Field::Version => (settings.version.to_string(), view.version().to_string()),
+        Field::AuthType => (auth_word(settings.auth.wire_type()), auth_word(view.auth_type())),
+        Field::Password => ("(not shown)".to_owned(), "(another one)".to_owned()),
+        Field::Interval => {
+            (format!("{:?}", settings.interval), format!("{:?}", view.interval(settings.version)))
+        }
+        Field::Addresses => (
+            address_words(&Addresses::new(settings.family, &settings.addresses)),
+            address_words(&view.addresses(settings.family)),
+        ),
+        Field::Owner => ("255 (owner)".to_owned(), "255 (owner)".to_owned()),
+    };
+    Some(Difference { field, mine, theirs })
+}
+
+fn auth_word(wire_type: u8) -> String {
+    match wire_type {
+        0 => "none".to_owned(),
+        1 => "pass".to_owned(),
+        2 => "ah".to_owned(),
+        other => format!("type {other}"),
+    }
+}
+
+fn address_words(addresses: &Addresses<'_>) -> String {
+    // A line of a log stays readable; the count says that there is more.
+    const SHOWN: usize = 8;
+    let mut words: Vec<String> = addresses.iter().take(SHOWN).map(|a| a.to_string()).collect();
+    if addresses.len() > SHOWN {
+        words.push(format!("… ({} in all)", addresses.len()));
+    }
+    if words.is_empty() { "none".to_owned() } else { words.join(" ") }
+}
+
+/// The TTL demanded of a multicast advert (RFC 9568 7.1).
+pub const MULTICAST_MIN_TTL: u8 = TTL;
+
+#[cfg(test)]
+mod tests;
