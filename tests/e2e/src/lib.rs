@@ -1,0 +1,1 @@
+//! What the end-to-end tests share beyond the lab: the scenarios that several of them start from.
