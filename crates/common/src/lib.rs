@@ -1,5 +1,22 @@
-//! See `docs/architecture.md`.
+//! What the processes of Holdfast share.
+//!
+//! * [`config`]: text, spans, diagnostics, value types
+//! * [`event_loop`]: one turn of the loop, registrations, the only reader of the clock
+//! * [`child`]: what every child process does alike (life line, hello, reload, stop)
+//! * [`control`]: newline-delimited JSON over unix sockets, both ends
+//! * [`checkpoint`]: the state a successor needs, kept outside the process
+//! * [`netlink`]: typed requests to the kernel
+//! * [`sys`]: the only unsafe code
+//!
+//! See `docs/architecture.md` for the whole picture.
 
+pub mod checkpoint;
+pub mod child;
 pub mod config;
+pub mod control;
+pub mod event_loop;
+pub mod exit;
+pub mod log;
 pub mod netlink;
+pub mod role;
 pub mod sys;

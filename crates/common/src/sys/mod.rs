@@ -1,6 +1,14 @@
-//! The only place with `unsafe` code: what the operating system offers and no safe crate wraps.
+//! The only unsafe code of Holdfast: what neither std nor nix offer safely.
 //!
-//! Every function here is safe to call. Each block names its precondition and who guarantees it.
+//! * [`inherit`]: descriptors that an exec'ing parent left open for us
+//! * `netlink`: raw message layouts
+//! * [`pidfd`]: a descriptor for a process
+//! * [`spawn`]: fork and exec of a program with descriptors of our choice
+//!
+//! Every block names its precondition and who guarantees it; every public function is safe to call.
 #![expect(unsafe_code, reason = "this is the one module that may: see its documentation")]
 
+pub mod inherit;
 pub(crate) mod netlink;
+pub mod pidfd;
+pub mod spawn;

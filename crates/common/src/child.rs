@@ -1,0 +1,351 @@
+//! What every child process of `holdfastd` does alike: inherit, answer hellos, reload in two steps, stop in
+//! order. What is the child's own is an [`App`]; [`run`] puts it on the event loop.
+//!
+//! A child inherits four descriptors: its listening control socket (made by the watchdog, so that it outlives
+//! the child), the checked configuration text, a life line whose end of stream says that the watchdog is gone,
+//! and the memory file with the [checkpoint](crate::checkpoint). The hello is answered from the same loop that
+//! does the child's work, so an answer proves that loop alive. The first answer says "ready".
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read, Seek};
+use std::os::fd::{OwnedFd, RawFd};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use base64::Engine;
+use serde_json::{Value, json};
+
+use crate::checkpoint::Store;
+use crate::config::Sources;
+use crate::control::{ControlKey, Incoming, Server};
+use crate::event_loop::{Cx, Drained, EventLoop, Interest, Process, Readiness, Registration, Signal};
+use crate::exit::Exit;
+use crate::sys::inherit;
+
+/// The variable that tells a child its descriptors: `listener,config,life_line,checkpoint`.
+pub const FDS_VARIABLE: &str = "HOLDFAST_FDS";
+/// A checkpoint up to this size also travels in the answer to a hello.
+const HELLO_CHECKPOINT: usize = 32 * 1024;
+
+/// What a child gets from the watchdog.
+#[derive(Debug)]
+pub struct Inherited {
+    /// The run directory, for what the child itself puts there.
+    pub run_dir: PathBuf,
+    /// Its listening control socket.
+    pub listener: OwnedFd,
+    /// The last good configuration.
+    pub config: Sources,
+    /// Ends when the watchdog does.
+    pub life_line: OwnedFd,
+    /// The predecessor's state; empty for the first incarnation.
+    pub checkpoint: Store,
+}
+
+impl Inherited {
+    /// Takes over what the watchdog left open.
+    ///
+    /// # Errors
+    /// The variable [`FDS_VARIABLE`] is missing or does not name four open descriptors.
+    pub fn take(run_dir: PathBuf) -> io::Result<Self> {
+        let fault = |text: &str| io::Error::new(io::ErrorKind::InvalidInput, text.to_owned());
+        let variable = std::env::var(FDS_VARIABLE).map_err(|_| fault("not started by the watchdog"))?;
+        let numbers: Result<Vec<RawFd>, _> = variable.split(',').map(str::parse).collect();
+        let Ok(&[listener, config, life_line, checkpoint]) = numbers.as_deref() else {
+            return Err(fault("not four descriptors"));
+        };
+        Ok(Self {
+            run_dir,
+            listener: inherit::take(listener)?,
+            config: read_config(inherit::take(config)?)?,
+            life_line: inherit::take(life_line)?,
+            checkpoint: Store::from_fd(inherit::take(checkpoint)?),
+        })
+    }
+}
+
+/// Reads configuration text from a descriptor that another process made.
+///
+/// # Errors
+/// It cannot be read, or is no configuration text.
+pub fn read_config(fd: OwnedFd) -> io::Result<Sources> {
+    let mut file = File::from(fd);
+    file.rewind()?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Sources::from_bytes(&bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))
+}
+
+/// Why a child cannot start.
+#[derive(Debug)]
+pub struct StartError {
+    /// The exit code: a permanent one where starting again cannot help.
+    pub exit: Exit,
+    /// For the log.
+    pub message: String,
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// Keys of a child's loop: what all children have, and the app's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ChildKey<K> {
+    /// The watchdog's end of it closes when the watchdog dies.
+    LifeLine,
+    /// The control socket and its clients.
+    Control(ControlKey),
+    /// The app's own.
+    App(K),
+}
+
+/// The context an [`App`] works in.
+pub type AppCx<'a, K> = Cx<'a, ChildKey<K>>;
+
+/// The part of a child that is its own.
+pub trait App {
+    /// What it calls its sources; it registers them as `ChildKey::App(key)`.
+    type Key: Copy + fmt::Debug;
+
+    /// Starts working: sockets, kernel state, first deadlines. `checkpoint` is the predecessor's state.
+    ///
+    /// # Errors
+    /// Where it cannot work at all. What may heal by itself is not an error but a fault in the status.
+    fn start(&mut self, checkpoint: Option<Vec<u8>>, cx: &mut AppCx<'_, Self::Key>)
+    -> Result<(), StartError>;
+    /// A source became ready.
+    fn ready(&mut self, key: Self::Key, readiness: Readiness, cx: &mut AppCx<'_, Self::Key>) -> Drained;
+    /// A deadline passed; may be called spuriously.
+    fn timeout(&mut self, cx: &mut AppCx<'_, Self::Key>);
+    /// The next deadline.
+    fn poll_timeout(&self) -> Option<Instant>;
+    /// A child process of it may have ended (its pidfd says which; this is for those without one).
+    fn child_signal(&mut self, _cx: &mut AppCx<'_, Self::Key>) {}
+
+    /// Counters for the hello's answer.
+    fn progress(&self) -> Value;
+    /// The part of the status JSON that is this child's (`design: vrrp or checker`).
+    fn status(&mut self, now: Instant) -> Value;
+    /// The state a successor needs, if it changed since the last call. Asked at the end of every turn.
+    fn checkpoint(&mut self) -> Option<Vec<u8>>;
+
+    /// First step of a reload: plans the new text and keeps the plan; touches nothing that runs. Returns the
+    /// changes as a JSON list of `{"object","change","detail"}`.
+    ///
+    /// # Errors
+    /// Why it cannot be done; nothing has changed then.
+    fn prepare(&mut self, sources: &Sources) -> Result<Value, String>;
+    /// Second step: carries the prepared plan out. Must not fail.
+    fn commit(&mut self, cx: &mut AppCx<'_, Self::Key>);
+    /// Instead of the second step: forgets the prepared plan.
+    fn abort(&mut self);
+
+    /// A request beyond those every child knows.
+    ///
+    /// # Errors
+    /// What the client is told.
+    fn request(
+        &mut self,
+        method: &str,
+        _params: &Value,
+        _uid: Option<u32>,
+        _cx: &mut AppCx<'_, Self::Key>,
+    ) -> Result<Value, String> {
+        Err(format!("unknown method {method:?}"))
+    }
+
+    /// Begins the orderly stop. Called once. Must be over within a few seconds: the watchdog kills then.
+    fn stop(&mut self, cx: &mut AppCx<'_, Self::Key>);
+    /// Whether the orderly stop is over.
+    fn stopped(&self) -> bool;
+}
+
+/// An app with what all children have.
+struct Child<A: App> {
+    app: A,
+    control: Server<ChildKey<A::Key>>,
+    _life_line_registration: Registration<ChildKey<A::Key>>,
+    life_line: UnixStream,
+    store: Store,
+    saved: Option<Vec<u8>>,
+    incoming: Vec<Incoming>,
+    /// Whether a plan waits for its commit.
+    prepared: bool,
+    stopping: bool,
+}
+
+/// Runs an app as a child process until it has stopped. The main function of every child.
+pub fn run<A: App>(inherited: Inherited, app: A) -> Exit {
+    match try_run(inherited, app) {
+        Ok(exit) => exit,
+        Err(error) => {
+            log::error!("cannot run: {error}");
+            error.exit
+        }
+    }
+}
+
+fn try_run<A: App>(inherited: Inherited, mut app: A) -> Result<Exit, StartError> {
+    let failed = |what: &str, error: io::Error| {
+        let exit =
+            if error.kind() == io::ErrorKind::PermissionDenied { Exit::Permission } else { Exit::Failed };
+        StartError { exit, message: format!("{what}: {error}") }
+    };
+    let mut event_loop = EventLoop::new().map_err(|error| failed("event loop", error))?;
+    let mut cx = event_loop.cx();
+    let life_line = UnixStream::from(inherited.life_line);
+    life_line.set_nonblocking(true).map_err(|error| failed("life line", error))?;
+    let registration = cx.registry().add(&life_line, ChildKey::LifeLine, Interest::Read);
+    let registration = registration.map_err(|error| failed("life line", error))?;
+    let saved = inherited.checkpoint.load();
+    app.start(saved.clone(), &mut cx)?;
+    let control = Server::new(inherited.listener, ChildKey::Control, &cx);
+    let mut child = Child {
+        app,
+        control: control.map_err(|error| failed("control socket", error))?,
+        _life_line_registration: registration,
+        life_line,
+        store: inherited.checkpoint,
+        saved,
+        incoming: Vec::new(),
+        prepared: false,
+        stopping: false,
+    };
+    child.settled(&mut cx);
+    event_loop.run(&mut child).map_err(|error| failed("waiting for events", error))
+}
+
+impl<A: App> Child<A> {
+    fn stop(&mut self, why: &str, cx: &mut AppCx<'_, A::Key>) {
+        if !self.stopping {
+            log::info!("stopping: {why}");
+            self.stopping = true;
+            self.app.stop(cx);
+        }
+    }
+
+    fn answer(&mut self, incoming: Incoming, cx: &mut AppCx<'_, A::Key>) {
+        let Incoming { client, request, fds, uid } = incoming;
+        let outcome = match request.method.as_str() {
+            "hello" => Ok(self.hello(cx)),
+            "status" => Ok(self.app.status(cx.now())),
+            "prepare" => self.prepare(fds),
+            "commit" => self.commit(cx),
+            "abort" => {
+                self.prepared = false;
+                self.app.abort();
+                Ok(json!({}))
+            }
+            "stop" => {
+                self.stop("asked to", cx);
+                Ok(json!({}))
+            }
+            method => self.app.request(method, &request.params, uid, cx),
+        };
+        self.control.reply(client, request.id, outcome, cx.now());
+    }
+
+    fn hello(&mut self, cx: &AppCx<'_, A::Key>) -> Value {
+        let lateness = cx.lateness();
+        let checkpoint = self.saved.as_ref().filter(|state| state.len() <= HELLO_CHECKPOINT);
+        json!({
+            "pid": std::process::id(),
+            "progress": self.app.progress(),
+            "lateness_us": micros(lateness.last),
+            "lateness_worst_us": micros(lateness.worst),
+            "checkpoint": checkpoint.map(|state| base64::engine::general_purpose::STANDARD.encode(state)),
+        })
+    }
+
+    fn prepare(&mut self, fds: Vec<OwnedFd>) -> Result<Value, String> {
+        if self.stopping {
+            return Err("it is stopping".into());
+        }
+        let text = fds.into_iter().next().ok_or("no configuration came with the request")?;
+        let sources = read_config(text).map_err(|error| error.to_string())?;
+        let changes = self.app.prepare(&sources)?;
+        self.prepared = true;
+        Ok(json!({ "changes": changes }))
+    }
+
+    fn commit(&mut self, cx: &mut AppCx<'_, A::Key>) -> Result<Value, String> {
+        if !std::mem::take(&mut self.prepared) {
+            return Err("nothing is prepared".into());
+        }
+        self.app.commit(cx);
+        Ok(json!({}))
+    }
+}
+
+fn micros(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+impl<A: App> Process for Child<A> {
+    type Key = ChildKey<A::Key>;
+
+    fn ready(&mut self, key: Self::Key, readiness: Readiness, cx: &mut Cx<'_, Self::Key>) -> Drained {
+        match key {
+            ChildKey::App(key) => self.app.ready(key, readiness, cx),
+            ChildKey::LifeLine => {
+                let mut nothing = [0; 16];
+                match self.life_line.read(&mut nothing) {
+                    Ok(0) => self.stop("the watchdog is gone", cx),
+                    Ok(_) => return Drained::More,
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    Err(error) => self.stop(&format!("the watchdog is gone: {error}"), cx),
+                }
+                Drained::Yes
+            }
+            ChildKey::Control(key) => {
+                let mut incoming = std::mem::take(&mut self.incoming);
+                let drained = self.control.ready(key, cx, &mut incoming);
+                for request in incoming.drain(..) {
+                    self.answer(request, cx);
+                }
+                self.incoming = incoming;
+                drained
+            }
+        }
+    }
+
+    fn timeout(&mut self, cx: &mut Cx<'_, Self::Key>) {
+        self.control.timeout(cx.now());
+        self.app.timeout(cx);
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        [self.control.poll_timeout(), self.app.poll_timeout()].into_iter().flatten().min()
+    }
+
+    fn signal(&mut self, signal: Signal, cx: &mut Cx<'_, Self::Key>) {
+        match signal {
+            Signal::Stop => self.stop("signal", cx),
+            Signal::Child => self.app.child_signal(cx),
+            // The watchdog is the one who reloads and dumps.
+            Signal::Reload | Signal::Dump => {}
+        }
+    }
+
+    fn settled(&mut self, _cx: &mut Cx<'_, Self::Key>) {
+        let Some(state) = self.app.checkpoint() else { return };
+        match self.store.save(&state) {
+            Ok(()) => self.saved = Some(state),
+            Err(error) => log::warn!("checkpoint not saved: a restart would start afresh: {error}"),
+        }
+    }
+
+    fn finished(&self) -> Option<Exit> {
+        (self.stopping && self.app.stopped()).then_some(Exit::Done)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,211 @@
+use std::io::{Read, Write};
+use std::os::unix::net::UnixListener;
+
+use super::*;
+use crate::control::{Reply, Request};
+
+/// Answers what it is asked and keeps a word of state.
+#[derive(Default)]
+struct Toy {
+    word: String,
+    prepared: Option<String>,
+    dirty: bool,
+    stopped: bool,
+}
+
+impl App for Toy {
+    type Key = ();
+
+    fn start(&mut self, checkpoint: Option<Vec<u8>>, _: &mut AppCx<'_, ()>) -> Result<(), StartError> {
+        self.word = String::from_utf8(checkpoint.unwrap_or_default()).unwrap();
+        Ok(())
+    }
+    fn ready(&mut self, (): (), _: Readiness, _: &mut AppCx<'_, ()>) -> Drained {
+        Drained::Yes
+    }
+    fn timeout(&mut self, _: &mut AppCx<'_, ()>) {}
+    fn poll_timeout(&self) -> Option<Instant> {
+        None
+    }
+    fn progress(&self) -> Value {
+        json!({ "word": self.word })
+    }
+    fn status(&mut self, _: Instant) -> Value {
+        json!({ "word": self.word })
+    }
+    fn checkpoint(&mut self) -> Option<Vec<u8>> {
+        std::mem::take(&mut self.dirty).then(|| self.word.clone().into_bytes())
+    }
+    fn prepare(&mut self, sources: &Sources) -> Result<Value, String> {
+        let text = &sources.files()[0].text;
+        if text.contains("bad") {
+            return Err("bad text".into());
+        }
+        self.prepared = Some(text.clone());
+        Ok(json!([]))
+    }
+    fn commit(&mut self, _: &mut AppCx<'_, ()>) {
+        self.word = self.prepared.take().unwrap();
+        self.dirty = true;
+    }
+    fn abort(&mut self) {
+        self.prepared = None;
+    }
+    fn stop(&mut self, _: &mut AppCx<'_, ()>) {
+        self.stopped = true;
+    }
+    fn stopped(&self) -> bool {
+        self.stopped
+    }
+}
+
+/// A child on the loop of this thread, with the watchdog's ends in the test's hands.
+struct Lab {
+    dir: PathBuf,
+    life_line: Option<UnixStream>,
+    event_loop: EventLoop<ChildKey<()>>,
+    child: Child<Toy>,
+}
+
+impl Lab {
+    fn new(name: &str, store: Store) -> Self {
+        let dir = std::env::temp_dir().join(format!("holdfast-child-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let path = dir.join("toy.sock");
+        let _old = std::fs::remove_file(&path);
+        let listener = UnixListener::bind(&path).unwrap();
+        let (theirs, ours) = UnixStream::pair().unwrap();
+        theirs.set_nonblocking(true).unwrap();
+        let event_loop = EventLoop::new().unwrap();
+        let mut cx = event_loop.cx();
+        let mut app = Toy::default();
+        app.start(store.load(), &mut cx).unwrap();
+        let child = Child {
+            app,
+            control: Server::new(listener.into(), ChildKey::Control, &cx).unwrap(),
+            _life_line_registration: cx.registry().add(&theirs, ChildKey::LifeLine, Interest::Read).unwrap(),
+            life_line: theirs,
+            saved: store.load(),
+            store,
+            incoming: vec![],
+            prepared: false,
+            stopping: false,
+        };
+        Self { dir, life_line: Some(ours), event_loop, child }
+    }
+
+    fn connect(&self) -> UnixStream {
+        let stream = UnixStream::connect(self.dir.join("toy.sock")).unwrap();
+        stream.set_nonblocking(true).unwrap();
+        stream
+    }
+
+    /// Turns the loop until the client has a whole line or its end of stream.
+    fn line(&mut self, client: &mut UnixStream) -> Option<String> {
+        let mut line = Vec::new();
+        loop {
+            let mut byte = [0];
+            match client.read(&mut byte) {
+                Ok(0) => return None,
+                Ok(_) if byte[0] == b'\n' => return Some(String::from_utf8(line).unwrap()),
+                Ok(_) => line.push(byte[0]),
+                Err(_) => self.event_loop.turn(&mut self.child).unwrap(),
+            }
+        }
+    }
+
+    fn call(&mut self, client: &mut UnixStream, method: &str) -> Result<Value, String> {
+        let request = Request { id: 9, method: method.into(), params: Value::Null };
+        writeln!(client, "{}", serde_json::to_string(&request).unwrap()).unwrap();
+        let line = self.line(client).unwrap();
+        let reply: Reply = serde_json::from_str(&line).unwrap();
+        assert_eq!(reply.id, 9);
+        reply.into_outcome()
+    }
+
+    fn prepare(&mut self, text: &str) -> Result<Value, String> {
+        let sources = Sources::from_text("t.toml", text);
+        let mut file =
+            File::from(nix::sys::memfd::memfd_create("t", nix::sys::memfd::MFdFlags::empty()).unwrap());
+        file.write_all(&sources.to_bytes()).unwrap();
+        self.child.prepare(vec![file.into()])
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        std::fs::remove_dir_all(&self.dir).unwrap();
+    }
+}
+
+#[test]
+fn a_hello_is_answered_with_progress_and_the_checkpoint() {
+    let mut store = Store::create("t").unwrap();
+    store.save(b"kept").unwrap();
+    let mut lab = Lab::new("hello", store);
+    let mut client = lab.connect();
+    let answer = lab.call(&mut client, "hello").unwrap();
+    assert_eq!(answer["progress"]["word"], "kept");
+    assert_eq!(answer["pid"], std::process::id());
+    assert_eq!(answer["checkpoint"], "a2VwdA==");
+}
+
+#[test]
+fn a_reload_takes_effect_with_the_second_step_only() {
+    let mut lab = Lab::new("reload", Store::create("t").unwrap());
+    let mut client = lab.connect();
+    assert_eq!(lab.call(&mut client, "commit").unwrap_err(), "nothing is prepared");
+    assert_eq!(lab.prepare("bad = 1").unwrap_err(), "bad text");
+    lab.prepare("new = 1").unwrap();
+    assert_eq!(lab.call(&mut client, "status").unwrap()["word"], "");
+    lab.call(&mut client, "commit").unwrap();
+    assert_eq!(lab.call(&mut client, "status").unwrap()["word"], "new = 1");
+    assert_eq!(lab.child.store.load().unwrap(), b"new = 1");
+}
+
+#[test]
+fn an_aborted_reload_leaves_nothing_to_commit() {
+    let mut lab = Lab::new("abort", Store::create("t").unwrap());
+    let mut client = lab.connect();
+    lab.prepare("new = 1").unwrap();
+    lab.call(&mut client, "abort").unwrap();
+    assert_eq!(lab.call(&mut client, "commit").unwrap_err(), "nothing is prepared");
+}
+
+#[test]
+fn the_end_of_the_watchdog_is_an_orderly_stop() {
+    let mut lab = Lab::new("lifeline", Store::create("t").unwrap());
+    lab.life_line = None;
+    assert_eq!(lab.event_loop.run(&mut lab.child).unwrap(), Exit::Done);
+}
+
+#[test]
+fn garbage_costs_the_client_its_connection_and_the_child_nothing() {
+    let mut lab = Lab::new("garbage", Store::create("t").unwrap());
+    let mut good = lab.connect();
+    for garbage in [&b"nonsense\n"[..], b"{}\n", b"[1]\n", b"\xff\xfe\n", b"{\"method\":3}\n"] {
+        let mut bad = lab.connect();
+        bad.write_all(garbage).unwrap();
+        assert_eq!(lab.line(&mut bad), None);
+    }
+    lab.call(&mut good, "hello").unwrap();
+    assert_eq!(lab.call(&mut good, "fly").unwrap_err(), "unknown method \"fly\"");
+}
+
+#[test]
+fn an_endless_line_is_cut_off() {
+    let mut lab = Lab::new("endless", Store::create("t").unwrap());
+    let mut bad = lab.connect();
+    let flood = [b'x'; 8192];
+    let mut written = 0;
+    while written <= crate::control::MAX_REQUEST {
+        match bad.write(&flood) {
+            Ok(count) => written += count,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                lab.event_loop.turn(&mut lab.child).unwrap();
+            }
+            Err(_) => break,
+        }
+    }
+    assert!(lab.line(&mut bad).is_none());
+}

@@ -1,0 +1,42 @@
+use super::line::{Lines, TooLong};
+use super::message::{Reply, Request};
+
+#[test]
+fn lines_are_cut_wherever_the_bytes_arrive() {
+    let text = b"one\ntwo\n\nthree";
+    for first in 0..text.len() {
+        let mut lines = Lines::default();
+        let mut seen = vec![];
+        for part in [&text[..first], &text[first..]] {
+            lines.push(part);
+            while let Some(line) = lines.next(16).unwrap() {
+                seen.push(String::from_utf8(line).unwrap());
+            }
+        }
+        assert_eq!(seen, ["one", "two", ""]);
+    }
+}
+
+#[test]
+fn a_line_over_the_limit_is_refused_with_and_without_its_end() {
+    for bytes in [&b"12345"[..], b"12345\n"] {
+        let mut lines = Lines::default();
+        lines.push(bytes);
+        assert_eq!(lines.next(4), Err(TooLong));
+    }
+}
+
+#[test]
+fn a_request_needs_a_method_only() {
+    let request: Request = serde_json::from_str(r#"{"method":"hello"}"#).unwrap();
+    assert_eq!(request.id, 0);
+    serde_json::from_str::<Request>(r#"{"id":1}"#).unwrap_err();
+}
+
+#[test]
+fn replies_have_a_result_or_an_error_and_never_both() {
+    let done = serde_json::to_string(&Reply::new(7, Ok(serde_json::json!({"a": 1})))).unwrap();
+    assert_eq!(done, r#"{"id":7,"result":{"a":1}}"#);
+    let refused = serde_json::to_string(&Reply::new(7, Err("no".into()))).unwrap();
+    assert_eq!(refused, r#"{"id":7,"error":{"message":"no"}}"#);
+}

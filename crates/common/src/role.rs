@@ -1,0 +1,46 @@
+//! What a process of `holdfastd` is to the others: a name, a share of the configuration, a main function.
+
+use crate::child::Inherited;
+use crate::config::global::Global;
+use crate::config::{Diagnostics, Document, Sources, Table};
+use crate::exit::Exit;
+
+/// Whether a configuration has work for a role.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// There is something to do: the process is to run.
+    Wanted,
+    /// Nothing is configured: no process is needed.
+    Idle,
+}
+
+/// One kind of child process.
+#[derive(Debug, Clone, Copy)]
+pub struct Role {
+    /// `vrrp` or `checker`: names the process, its socket and its part of the status.
+    pub name: &'static str,
+    /// Takes this role's tables from the root of the configuration, reports every fault in them.
+    pub check: fn(&mut Table<'_>, &Global, &mut Diagnostics) -> Need,
+    /// The main function of the process.
+    pub run: fn(Inherited) -> Exit,
+}
+
+/// What a whole configuration amounts to.
+#[derive(Debug)]
+pub struct Checked {
+    /// The sections for every process.
+    pub global: Global,
+    /// For each role, in the order given, whether it is needed.
+    pub needs: Vec<Need>,
+}
+
+/// Checks a whole configuration: every role's share, the common share, and that nothing is left over.
+/// Faults are in `diagnostics` afterwards.
+pub fn check(roles: &[Role], sources: &Sources, diagnostics: &mut Diagnostics) -> Checked {
+    let document = Document::parse(sources, diagnostics);
+    let mut root = document.root();
+    let global = crate::config::global::plan(&mut root, diagnostics);
+    let needs = roles.iter().map(|role| (role.check)(&mut root, &global, diagnostics)).collect();
+    root.finish(diagnostics);
+    Checked { global, needs }
+}
