@@ -9,6 +9,7 @@ use toml::de::{DeArray, DeTable, DeValue};
 
 use super::diagnostic::Diagnostics;
 use super::source::{FileId, SourceFile, Sources, Span};
+use super::syntax;
 use super::table::Table;
 
 /// A parsed configuration: the tables of all files, merged.
@@ -72,24 +73,10 @@ impl Document {
 }
 
 fn parse_file(file: FileId, text: &str, d: &mut Diagnostics) -> TableNode {
-    let (table, errors) = DeTable::parse_recoverable(text);
-    report_syntax(file, text, errors, d);
+    let (text, stray) = syntax::without_stray_keys(text);
+    let (table, errors) = DeTable::parse_recoverable(&text);
+    syntax::report(file, &text, errors.into_iter().chain(stray), d);
     convert_table(file, table.into_inner(), String::new())
-}
-
-/// One slip makes the parser stumble several times: only the first fault of a line is told.
-fn report_syntax(file: FileId, text: &str, errors: Vec<toml::de::Error>, d: &mut Diagnostics) {
-    let mut errors: Vec<(Range<usize>, String)> =
-        errors.into_iter().map(|e| (e.span().unwrap_or(0..0), e.message().to_owned())).collect();
-    errors.sort_by_key(|(span, _)| (span.start, span.end));
-    let mut last_line = None;
-    for (span, message) in errors {
-        let line = text.bytes().take(span.start).filter(|b| *b == b'\n').count();
-        if last_line.replace(line) == Some(line) {
-            continue;
-        }
-        d.syntax_error(spanned(file, span), message);
-    }
 }
 
 /// The `include` key was followed when the text was loaded; here only its type is checked.
@@ -168,6 +155,6 @@ fn convert_array(file: FileId, list: DeArray<'_>, path: &str) -> Vec<Node> {
     list.into_iter().map(|value| convert(file, value, path.to_owned())).collect()
 }
 
-fn spanned(file: FileId, range: Range<usize>) -> Span {
+pub(super) fn spanned(file: FileId, range: Range<usize>) -> Span {
     Span { file, start: range.start, end: range.end.max(range.start) }
 }

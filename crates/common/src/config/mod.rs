@@ -13,6 +13,7 @@ pub mod global;
 mod include;
 mod shape;
 mod source;
+mod syntax;
 mod table;
 mod value;
 
