@@ -1,0 +1,584 @@
+//! The life of one child, from being wanted to being gone. Pure: time comes in, actions go out.
+//!
+//! ```text
+//!            wanted                 due              Spawned            first answer
+//!   Idle ───────────► Down ───────────► Spawning ───────────► Starting ───────────► Up ◄─┐ hello,
+//!    ▲                 ▲ ▲                  │                  │    │              │  │  └─┘ answer
+//!    │                 │ └── SpawnFailed ───┘      too late    │    │ asked,       │  │
+//!    │                 │                        ┌──────────────┘    │ closed       │  │ silent
+//!    │                 │                        ▼                   ▼              │  │
+//!    │ not wanted      ├───────── exited ── Killed ◄─ too late ─ Stopping ◄────────┘  │
+//!    └─────────────────┴───────── exited ──── ▲ ──────────────────┘                   │
+//!                                             └───────────────────────────────────────┘
+//! ```
+//! From `Starting` and `Up` a child may also just die: `Down`, or `Idle` if nobody wants it any more.
+
+use super::backoff::BackOff;
+use super::fact::{Ended, Fact, Pid, Reason};
+use super::{Action, ChildId, Limits};
+use common::exit::Exit;
+use std::time::{Duration, Instant};
+
+/// A child that has closed its connection is dying, as a rule: it gets this long to be found dead by itself.
+const DYING: Duration = Duration::from_millis(200);
+/// Between two attempts to reach a child whose socket is crowded.
+const CROWDED: Duration = Duration::from_millis(100);
+/// A killed child that is still there after this long is reported as stuck in the kernel.
+const STUCK: Duration = Duration::from_secs(5);
+/// The watchdog itself may be late by this much before it stops trusting its own patience.
+const OVERSLEPT: Duration = Duration::from_millis(100);
+/// So many deaths before it was ready, and a child starts without the state of its predecessor.
+const POISONED: u32 = 2;
+
+/// Does the configuration ask for this child?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// No: it is stopped if it runs.
+    No,
+    /// A reload that is not decided yet asks for it: it is started, and not again if it dies.
+    Trial,
+    /// Yes.
+    Yes,
+}
+
+/// Where a hello to a child that is up stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hello {
+    /// The last one was answered.
+    Answered {
+        /// When it was answered.
+        at: Instant,
+        /// When the next one goes out.
+        next_at: Instant,
+    },
+    /// One is on its way.
+    Outstanding {
+        /// When the one before was answered.
+        last: Instant,
+        /// When it went out.
+        sent_at: Instant,
+        /// When the child counts as hung.
+        answer_by: Instant,
+        /// The watchdog has overslept this hello before: no second excuse.
+        excused: bool,
+    },
+}
+
+/// Where a child is in its life.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Not wanted, not there.
+    Idle,
+    /// Wanted, not there.
+    Down {
+        /// When it is started.
+        restart_at: Instant,
+        /// Why its predecessor is gone.
+        after: Option<Reason>,
+    },
+    /// The shell is starting it at this moment.
+    Spawning {
+        /// Why its predecessor is gone.
+        after: Option<Reason>,
+    },
+    /// Started, has not answered yet.
+    Starting {
+        /// Who.
+        pid: Pid,
+        /// Since when.
+        since: Instant,
+        /// When patience ends.
+        ready_by: Instant,
+        /// When to try again to send it its first hello.
+        hello_at: Option<Instant>,
+    },
+    /// Answers.
+    Up {
+        /// Who.
+        pid: Pid,
+        /// When it was started.
+        since: Instant,
+        /// When it gave its first answer.
+        healthy_since: Instant,
+        /// The hello of the moment.
+        hello: Hello,
+    },
+    /// Asked to stop, or believed to be dying.
+    Stopping {
+        /// Who.
+        pid: Pid,
+        /// Since when.
+        since: Instant,
+        /// For how long it had been healthy.
+        healthy: Duration,
+        /// When patience ends.
+        kill_at: Instant,
+        /// `None` if it was asked to.
+        fault: Option<Reason>,
+    },
+    /// Killed, not reaped.
+    Killed {
+        /// Who.
+        pid: Pid,
+        /// For how long it had been healthy.
+        healthy: Duration,
+        /// When it counts as stuck in the kernel; `None` once that has been said.
+        stuck_at: Option<Instant>,
+        /// `None` if it was asked to stop.
+        fault: Option<Reason>,
+    },
+}
+
+impl State {
+    /// The word for it in the status.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Down { .. } => "down",
+            Self::Spawning { .. } | Self::Starting { .. } => "starting",
+            Self::Up { .. } => "up",
+            Self::Stopping { .. } => "stopping",
+            Self::Killed { .. } => "killed",
+        }
+    }
+}
+
+/// Counters of hellos, for the status.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Hellos {
+    /// Sent, to all incarnations.
+    pub sent: u64,
+    /// Answered, by all incarnations.
+    pub answered: u64,
+    /// How long the last answer took.
+    pub last_rtt: Option<Duration>,
+}
+
+/// One child.
+#[derive(Clone, Debug)]
+pub struct Child {
+    id: ChildId,
+    state: State,
+    pub(super) wanted: Wanted,
+    restarts: u64,
+    last_reason: Option<Reason>,
+    hellos: Hellos,
+    backoff: BackOff,
+    /// Deaths since the last time an incarnation was ready.
+    stillborn: u32,
+    /// The next incarnation gets no state from the one before.
+    afresh: bool,
+    limits: Limits,
+}
+
+impl Child {
+    pub(super) fn new(id: ChildId, limits: Limits) -> Self {
+        Self {
+            id,
+            state: State::Idle,
+            wanted: Wanted::No,
+            restarts: 0,
+            last_reason: None,
+            hellos: Hellos::default(),
+            backoff: BackOff::default(),
+            stillborn: 0,
+            afresh: false,
+            limits,
+        }
+    }
+
+    pub(super) fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+
+    /// Which one it is.
+    #[must_use]
+    pub fn id(&self) -> ChildId {
+        self.id
+    }
+
+    /// Where it is in its life.
+    #[must_use]
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Does the configuration ask for it?
+    #[must_use]
+    pub fn wanted(&self) -> Wanted {
+        self.wanted
+    }
+
+    /// How often it had to be started again.
+    #[must_use]
+    pub fn restarts(&self) -> u64 {
+        self.restarts
+    }
+
+    /// Why it was started again the last time.
+    #[must_use]
+    pub fn last_reason(&self) -> Option<&Reason> {
+        self.last_reason.as_ref()
+    }
+
+    /// Its hellos so far.
+    #[must_use]
+    pub fn hellos(&self) -> Hellos {
+        self.hellos
+    }
+
+    /// The live process, if there is one.
+    #[must_use]
+    pub fn pid(&self) -> Option<Pid> {
+        match self.state {
+            State::Idle | State::Down { .. } | State::Spawning { .. } => None,
+            State::Starting { pid, .. }
+            | State::Up { pid, .. }
+            | State::Stopping { pid, .. }
+            | State::Killed { pid, .. } => Some(pid),
+        }
+    }
+
+    /// It is there if it is wanted.
+    pub(super) fn is_as_wanted(&self) -> bool {
+        match self.state {
+            State::Idle => true,
+            State::Up { .. } => self.wanted != Wanted::No,
+            State::Down { .. }
+            | State::Spawning { .. }
+            | State::Starting { .. }
+            | State::Stopping { .. }
+            | State::Killed { .. } => false,
+        }
+    }
+
+    /// It is gone, or not even KILL has got rid of it: nothing is left to wait for.
+    pub(super) fn is_given_up(&self) -> bool {
+        match &self.state {
+            State::Idle => true,
+            State::Killed { stuck_at, .. } => stuck_at.is_none(),
+            State::Down { .. }
+            | State::Spawning { .. }
+            | State::Starting { .. }
+            | State::Up { .. }
+            | State::Stopping { .. } => false,
+        }
+    }
+
+    pub(super) fn want(&mut self, wanted: Wanted, now: Instant) {
+        self.wanted = wanted;
+        if self.state == State::Idle && wanted != Wanted::No {
+            self.state = State::Down { restart_at: now, after: None };
+        }
+    }
+
+    /// The configuration has changed: whatever keeps it dying may be gone, so try at once.
+    pub(super) fn forgive(&mut self, now: Instant) {
+        self.backoff.forgive();
+        if let State::Down { restart_at, .. } = &mut self.state {
+            *restart_at = (*restart_at).min(now);
+        }
+    }
+
+    /// It is not wanted any more: ask it to stop if it runs.
+    pub(super) fn stop(&mut self, now: Instant, out: &mut Vec<Action>) {
+        self.wanted = Wanted::No;
+        match self.state {
+            State::Down { .. } => self.state = State::Idle,
+            State::Starting { pid, .. } | State::Up { pid, .. } => {
+                out.push(Action::Terminate { child: self.id });
+                self.state = State::Stopping {
+                    pid,
+                    since: now,
+                    healthy: self.healthy(now),
+                    kill_at: now + self.limits.stop,
+                    fault: None,
+                };
+            }
+            // `spawned` looks at `wanted`; the others are on their way already.
+            State::Idle | State::Spawning { .. } | State::Stopping { .. } | State::Killed { .. } => {}
+        }
+    }
+
+    pub(super) fn spawned(&mut self, pid: Pid, now: Instant, out: &mut Vec<Action>) {
+        let State::Spawning { after } = &mut self.state else {
+            return;
+        };
+        if let Some(reason) = after.take() {
+            self.restarts += 1;
+            self.last_reason = Some(reason.clone());
+            let restarts = self.restarts;
+            out.push(self.fact(Fact::Restarted { pid, restarts, reason }));
+        }
+        self.state = State::Starting { pid, since: now, ready_by: now + self.limits.start, hello_at: None };
+        if self.wanted == Wanted::No {
+            self.stop(now, out);
+        } else {
+            self.hello(out);
+        }
+    }
+
+    pub(super) fn spawn_failed(&mut self, now: Instant, out: &mut Vec<Action>) {
+        let State::Spawning { .. } = self.state else {
+            return;
+        };
+        let retry_in = self.backoff.died(Duration::ZERO).max(Duration::from_secs(1));
+        out.push(self.fact(Fact::NotSpawned { retry_in }));
+        self.gone(now + retry_in, Reason::NotSpawned);
+    }
+
+    /// The connection could not take the hello, its socket being crowded: try again soon.
+    pub(super) fn hello_not_sent(&mut self, now: Instant) {
+        self.hellos.sent = self.hellos.sent.saturating_sub(1);
+        if let State::Starting { hello_at, .. } = &mut self.state {
+            *hello_at = Some(now + CROWDED);
+        }
+    }
+
+    pub(super) fn hello_answered(&mut self, now: Instant, out: &mut Vec<Action>) {
+        match &mut self.state {
+            State::Starting { pid, since, .. } => {
+                let (pid, since) = (*pid, *since);
+                self.state = State::Up {
+                    pid,
+                    since,
+                    healthy_since: now,
+                    hello: Hello::Answered { at: now, next_at: now + self.limits.hello_interval },
+                };
+                self.stillborn = 0;
+                let took = now.saturating_duration_since(since);
+                self.hellos.last_rtt = Some(took);
+                self.hellos.answered += 1;
+                out.push(self.fact(Fact::Ready { pid, took }));
+            }
+            State::Up { hello, .. } => {
+                let Hello::Outstanding { sent_at, .. } = *hello else {
+                    return;
+                };
+                self.hellos.last_rtt = Some(now.saturating_duration_since(sent_at));
+                self.hellos.answered += 1;
+                *hello =
+                    Hello::Answered { at: now, next_at: (sent_at + self.limits.hello_interval).max(now) };
+            }
+            // An answer from somebody who is on his way out changes nothing.
+            State::Idle
+            | State::Down { .. }
+            | State::Spawning { .. }
+            | State::Stopping { .. }
+            | State::Killed { .. } => {}
+        }
+    }
+
+    pub(super) fn connection_closed(&mut self, now: Instant) {
+        match self.state {
+            State::Starting { pid, .. } | State::Up { pid, .. } => {
+                if matches!(self.state, State::Starting { .. }) {
+                    self.stillborn += 1;
+                }
+                self.state = State::Stopping {
+                    pid,
+                    since: now,
+                    healthy: self.healthy(now),
+                    kill_at: now + DYING,
+                    fault: Some(Reason::Disconnected),
+                };
+            }
+            State::Idle
+            | State::Down { .. }
+            | State::Spawning { .. }
+            | State::Stopping { .. }
+            | State::Killed { .. } => {}
+        }
+    }
+
+    /// It holds up a reload that is decided: it goes, and its successor starts from the new text.
+    pub(super) fn late_commit(&mut self, now: Instant, out: &mut Vec<Action>) {
+        if let State::Starting { pid, .. } | State::Up { pid, .. } = self.state {
+            out.push(self.fact(Fact::LateCommit { pid }));
+            self.kill(pid, Some(Reason::LateCommit), now, out);
+        }
+    }
+
+    /// It is dead and reaped. Answers the exit code that ends the whole daemon, if this death does.
+    pub(super) fn exited(&mut self, ended: Ended, now: Instant, out: &mut Vec<Action>) -> Option<Exit> {
+        let healthy = self.healthy(now);
+        let (pid, fault) = match &self.state {
+            State::Idle | State::Down { .. } | State::Spawning { .. } => return None,
+            State::Starting { pid, .. } => {
+                self.stillborn += 1;
+                (*pid, Some(Reason::Died(ended)))
+            }
+            State::Up { pid, .. } => (*pid, Some(Reason::Died(ended))),
+            // It was dying when it closed its connection, and here is what of.
+            State::Stopping { pid, fault, .. } => (*pid, fault.as_ref().map(|_| Reason::Died(ended))),
+            State::Killed { pid, fault, .. } => (*pid, fault.clone()),
+        };
+        let Some(reason) = fault else {
+            out.push(self.fact(Fact::Stopped { pid }));
+            // What it had to hand on, it has undone: a later incarnation starts from nothing.
+            self.afresh = true;
+            self.state = if self.wanted == Wanted::No {
+                State::Idle
+            } else {
+                State::Down { restart_at: now, after: None }
+            };
+            return None;
+        };
+        out.push(self.fact(Fact::Died { pid, ended }));
+        let last_word = match reason {
+            Reason::Died(Ended::Code(code)) => Exit::from_code(code).filter(|exit| exit.is_permanent()),
+            Reason::Died(Ended::Signal(_))
+            | Reason::Silent
+            | Reason::Disconnected
+            | Reason::NotReady
+            | Reason::LateCommit
+            | Reason::NotSpawned => None,
+        };
+        let wanted = self.wanted;
+        if self.stillborn >= POISONED && !self.afresh && wanted == Wanted::Yes {
+            self.afresh = true;
+            out.push(self.fact(Fact::StartsAfresh));
+        }
+        let wait = self.backoff.died(healthy);
+        self.gone(now + wait, reason);
+        if wanted == Wanted::Yes { last_word } else { None }
+    }
+
+    /// Acts on everything that is due.
+    pub(super) fn handle_timeout(&mut self, now: Instant, out: &mut Vec<Action>) {
+        match &mut self.state {
+            State::Down { restart_at, after } if *restart_at <= now => {
+                let after = after.take();
+                self.state = State::Spawning { after };
+                let afresh = std::mem::take(&mut self.afresh);
+                out.push(Action::Spawn { child: self.id, afresh });
+            }
+            State::Starting { pid, since, ready_by, .. } if *ready_by <= now => {
+                let (pid, after) = (*pid, now.saturating_duration_since(*since));
+                self.stillborn += 1;
+                out.push(self.fact(Fact::NotReady { pid, after }));
+                self.kill(pid, Some(Reason::NotReady), now, out);
+            }
+            State::Starting { hello_at, .. } if hello_at.is_some_and(|at| at <= now) => {
+                *hello_at = None;
+                self.hello(out);
+            }
+            State::Up { pid, hello, .. } => {
+                let (pid, hello) = (*pid, *hello);
+                self.handle_hello_timeout(pid, hello, now, out);
+            }
+            State::Stopping { pid, since, kill_at, fault, .. } if *kill_at <= now => {
+                let (pid, fault) = (*pid, fault.clone());
+                let after = now.saturating_duration_since(*since);
+                out.push(self.fact(match fault {
+                    None => Fact::StopOverdue { pid, after },
+                    Some(_) => Fact::Disconnected { pid },
+                }));
+                self.kill(pid, fault, now, out);
+            }
+            State::Killed { pid, stuck_at, .. } if stuck_at.is_some_and(|at| at <= now) => {
+                *stuck_at = None;
+                let pid = *pid;
+                out.push(self.fact(Fact::Unkillable { pid }));
+            }
+            State::Idle
+            | State::Down { .. }
+            | State::Spawning { .. }
+            | State::Starting { .. }
+            | State::Stopping { .. }
+            | State::Killed { .. } => {}
+        }
+    }
+
+    fn handle_hello_timeout(&mut self, pid: Pid, current: Hello, now: Instant, out: &mut Vec<Action>) {
+        match current {
+            Hello::Answered { at, next_at } if next_at <= now => {
+                self.set_hello(Hello::Outstanding {
+                    last: at,
+                    sent_at: now,
+                    answer_by: now + self.limits.hello_timeout,
+                    excused: false,
+                });
+                self.hello(out);
+            }
+            Hello::Outstanding { last, sent_at, answer_by, excused } if answer_by <= now => {
+                // If it was us who were away (stopped, swapped out, the whole machine paused), the child has
+                // had less time than we think: give back, once, what we slept through.
+                let overslept = now.saturating_duration_since(answer_by);
+                if overslept > OVERSLEPT && !excused {
+                    self.set_hello(Hello::Outstanding {
+                        last,
+                        sent_at,
+                        answer_by: now + overslept.min(self.limits.hello_timeout),
+                        excused: true,
+                    });
+                    return;
+                }
+                let silent_for = now.saturating_duration_since(last);
+                out.push(self.fact(Fact::Silent { pid, silent_for }));
+                self.kill(pid, Some(Reason::Silent), now, out);
+            }
+            Hello::Answered { .. } | Hello::Outstanding { .. } => {}
+        }
+    }
+
+    /// When it wants to be looked at next.
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        match &self.state {
+            State::Idle | State::Spawning { .. } => None,
+            State::Down { restart_at, .. } => Some(*restart_at),
+            State::Starting { ready_by, hello_at, .. } => {
+                Some(hello_at.map_or(*ready_by, |at| at.min(*ready_by)))
+            }
+            State::Up { hello, .. } => Some(match hello {
+                Hello::Answered { next_at, .. } => *next_at,
+                Hello::Outstanding { answer_by, .. } => *answer_by,
+            }),
+            State::Stopping { kill_at, .. } => Some(*kill_at),
+            State::Killed { stuck_at, .. } => *stuck_at,
+        }
+    }
+
+    fn hello(&mut self, out: &mut Vec<Action>) {
+        self.hellos.sent += 1;
+        out.push(Action::SendHello { child: self.id });
+    }
+
+    fn set_hello(&mut self, new: Hello) {
+        if let State::Up { hello, .. } = &mut self.state {
+            *hello = new;
+        }
+    }
+
+    fn kill(&mut self, pid: Pid, fault: Option<Reason>, now: Instant, out: &mut Vec<Action>) {
+        out.push(Action::Kill { child: self.id });
+        self.state = State::Killed { pid, healthy: self.healthy(now), stuck_at: Some(now + STUCK), fault };
+    }
+
+    /// It is gone through a fault: it is started again at `restart_at`, if anybody wants it.
+    fn gone(&mut self, restart_at: Instant, reason: Reason) {
+        self.state = match self.wanted {
+            Wanted::Yes => State::Down { restart_at, after: Some(reason) },
+            Wanted::Trial | Wanted::No => State::Idle,
+        };
+        if self.wanted == Wanted::Trial {
+            self.wanted = Wanted::No;
+        }
+    }
+
+    /// For how long it has been answering.
+    fn healthy(&self, now: Instant) -> Duration {
+        match &self.state {
+            State::Idle | State::Down { .. } | State::Spawning { .. } | State::Starting { .. } => {
+                Duration::ZERO
+            }
+            State::Up { healthy_since, .. } => now.saturating_duration_since(*healthy_since),
+            State::Stopping { healthy, .. } | State::Killed { healthy, .. } => *healthy,
+        }
+    }
+
+    fn fact(&self, fact: Fact) -> Action {
+        Action::Report { child: self.id, fact }
+    }
+}
