@@ -6,6 +6,7 @@
 //! * [`control`]: newline-delimited JSON over unix sockets, both ends
 //! * [`checkpoint`]: the state a successor needs, kept outside the process
 //! * [`netlink`]: typed requests to the kernel
+//! * [`script`]: one runner for every script
 //! * [`sys`]: the only unsafe code
 //!
 //! See `docs/architecture.md` for the whole picture.
@@ -19,4 +20,5 @@ pub mod exit;
 pub mod log;
 pub mod netlink;
 pub mod role;
+pub mod script;
 pub mod sys;
