@@ -5,5 +5,6 @@
 //! The shell around them: `io` (sockets, scripts), `effects` (netlink), `run` (the loop's process).
 #![forbid(unsafe_code)]
 
+pub mod io;
 pub mod machine;
 pub mod wire;

@@ -3,6 +3,7 @@
 //! * [`inherit`]: descriptors that an exec'ing parent left open for us
 //! * `netlink`: raw message layouts
 //! * [`pidfd`]: a descriptor for a process
+//! * [`raw`]: raw and packet sockets and their options
 //! * [`spawn`]: fork and exec of a program with descriptors of our choice
 //!
 //! Every block names its precondition and who guarantees it; every public function is safe to call.
@@ -11,4 +12,5 @@
 pub mod inherit;
 pub(crate) mod netlink;
 pub mod pidfd;
+pub mod raw;
 pub mod spawn;
