@@ -7,13 +7,15 @@
 mod backoff;
 mod child;
 mod fact;
+mod state;
 
 #[cfg(test)]
 mod tests;
 
 pub use backoff::{BackOff, FORGIVEN_AFTER, LONGEST};
-pub use child::{Child, Hello, Hellos, State, Wanted};
+pub use child::Child;
 pub use fact::{Ended, Fact, Pid, Reason, Weight};
+pub use state::{Hello, Hellos, State, Wanted};
 
 use common::exit::Exit;
 use std::fmt;
