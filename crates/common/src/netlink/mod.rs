@@ -8,10 +8,15 @@
 //! The socket and the protocol's constants come from `neli`; its message framing is not used, because it
 //! misreads a successful acknowledgement that carries extended-ack attributes. No type of `neli` is public.
 
+pub mod address;
 mod attribute;
 mod error;
 pub mod generic;
+pub mod link;
 mod message;
+pub mod monitor;
+pub mod route;
+pub mod rule;
 mod socket;
 
 pub use attribute::{Attribute, Attributes};
