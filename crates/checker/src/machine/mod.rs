@@ -5,6 +5,8 @@
 //! `schedule` is one check's timing, `real_server` joins checks, `virtual_server` counts the quorum, `pool`
 //! is the whole set.
 
+pub mod schedule;
+
 use std::fmt;
 use std::time::Duration;
 
