@@ -6,9 +6,81 @@
 //! time: connections, TLS, processes and the time limit belong to `transport` and to `machine::schedule`.
 //! Whatever the server sends, a probe keeps a bounded part of it.
 
+mod kind;
+#[cfg(test)]
+mod transcript;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::net::SocketAddr;
+
+use common::config::{CommandLine, Diagnostics, Table, UserName};
+
+pub use kind::{CheckKind, Defaults, Port, Shown};
+
+/// Makes the kinds known: one line each.
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $module:ident => $variant:ident;)*) => {
+        $(pub mod $module;)*
+
+        /// The settings of a check, of whatever kind.
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Kind {
+            $($(#[$doc])* $variant($module::Settings),)*
+        }
+
+        /// The kinds by the words of the configuration.
+        pub const KINDS: &[(&str, KindName)] =
+            &[$((<$module::Settings as CheckKind>::NAME, KindName::$variant)),*];
+
+        /// A kind without its settings.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum KindName {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl KindName {
+            /// Takes the keys of the kind from the check's table.
+            pub fn read(self, table: &mut Table<'_>, d: &mut Diagnostics) -> Option<Kind> {
+                match self {
+                    $(Self::$variant => $module::Settings::read(table, d).map(Kind::$variant),)*
+                }
+            }
+
+            /// What holds where the configuration says nothing.
+            pub fn defaults(self) -> Defaults {
+                match self {
+                    $(Self::$variant => <$module::Settings as CheckKind>::DEFAULTS,)*
+                }
+            }
+        }
+
+        impl Kind {
+            /// The word of the configuration.
+            pub fn name(&self) -> &'static str {
+                match self {
+                    $(Self::$variant(_) => <$module::Settings as CheckKind>::NAME,)*
+                }
+            }
+
+            /// An attempt on this target.
+            pub fn probe(&self, target: SocketAddr) -> Box<dyn Probe> {
+                match self {
+                    $(Self::$variant(settings) => settings.probe(target),)*
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// Accepts a connection.
+    tcp => Tcp;
+    /// Answers an HTTP request.
+    http => Http;
+    /// What a program says.
+    script => Script;
+}
 
 /// What an attempt found, in plain words, as `status` and the log show it.
 pub type Words = Cow<'static, str>;
@@ -102,10 +174,10 @@ pub enum Verify {
 /// A program that a check runs.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Program {
-    /// Path and arguments.
-    pub argv: Vec<String>,
+    /// The program and its arguments.
+    pub command: CommandLine,
     /// The user it runs as; the configured script user where absent.
-    pub user: Option<String>,
+    pub user: Option<UserName>,
 }
 
 /// What an attempt concludes.
@@ -158,11 +230,4 @@ impl fmt::Display for Verdict {
 pub trait Probe: fmt::Debug {
     /// Takes what happened, says what is wanted next. Not called again after [`Step::Done`].
     fn on(&mut self, input: Input<'_>) -> Step;
-}
-
-/// Whom an attempt is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Target {
-    /// Where the attempt connects to.
-    pub address: SocketAddr,
 }
