@@ -17,6 +17,7 @@ pub mod config;
 pub mod control;
 pub mod event_loop;
 pub mod exit;
+pub mod ipvs;
 pub mod log;
 pub mod netlink;
 pub mod role;
