@@ -1,3 +1,29 @@
-//! See `docs/architecture.md`.
+//! The operator's command: checks a configuration, shows the state of a running daemon, makes it read its
+//! configuration again.
 
-fn main() {}
+#![forbid(unsafe_code)]
+
+mod check;
+mod cli;
+mod output;
+mod reload;
+mod roles;
+mod status;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use cli::{Arguments, Command};
+use output::Output;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let mut output = Output::standard();
+    let exit = match &arguments.command {
+        Command::Check(check) => check::run(check.file.as_deref().unwrap_or(&arguments.config), &mut output),
+        Command::Status(what) => status::run(&arguments, what, &mut output),
+        Command::Reload(how) => reload::run(&arguments, how.dry_run, &mut output),
+    };
+    exit.into()
+}

@@ -1,0 +1,93 @@
+//! The command line, as design.md 1.2 fixes it.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// What the operator asked for.
+#[derive(Debug, Parser)]
+#[command(
+    name = "holdfast",
+    version,
+    about = "Checks, shows and reloads Holdfast",
+    disable_help_subcommand = true
+)]
+pub(crate) struct Arguments {
+    /// The configuration file
+    #[arg(short, long, global = true, value_name = "FILE", default_value = "/etc/holdfast/holdfast.toml")]
+    pub(crate) config: PathBuf,
+    /// Where the daemon has its sockets
+    #[arg(long, global = true, value_name = "DIR", default_value = "/run/holdfast")]
+    pub(crate) run_dir: PathBuf,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Check a configuration: every fault with its place, without touching anything
+    Check(Check),
+    /// Show the state of the running daemon
+    Status(Status),
+    /// Make the running daemon read its configuration again, wholly or not at all
+    Reload(Reload),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// The file to check instead of the configuration file
+    pub(crate) file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    /// Print JSON, for programs
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Show only this part
+    #[arg(value_enum)]
+    pub(crate) what: Option<What>,
+}
+
+/// The parts of the status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum What {
+    /// Virtual routers, groups and tracked scripts
+    Vrrp,
+    /// Virtual and real servers and their checks
+    Servers,
+    /// The processes and the configuration they run
+    Watchdog,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Reload {
+    /// Only say what would change
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn common_options_stand_before_or_after_the_command() {
+        for line in [
+            ["holdfast", "--run-dir", "/r", "status", "--json"],
+            ["holdfast", "status", "--json", "--run-dir", "/r"],
+        ] {
+            let arguments = Arguments::parse_from(line);
+            assert_eq!(arguments.run_dir, PathBuf::from("/r"));
+            assert_eq!(arguments.config, PathBuf::from("/etc/holdfast/holdfast.toml"));
+            assert!(matches!(arguments.command, Command::Status(Status { json: true, what: None })));
+        }
+    }
+
+    #[test]
+    fn a_faulty_line_is_a_usage_fault() {
+        for line in [&["holdfast"][..], &["holdfast", "fly"], &["holdfast", "status", "nothing"]] {
+            assert_eq!(Arguments::try_parse_from(line).unwrap_err().exit_code(), 2, "{line:?}");
+        }
+    }
+}

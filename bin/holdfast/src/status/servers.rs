@@ -1,0 +1,113 @@
+//! Virtual and real servers and their checks.
+
+use super::grid::{Cell, Grid, Tone, painted};
+use super::model::{Check, Checker, RealServer, VirtualServer};
+use super::text::{ago, took};
+
+/// What is wrong with the servers.
+pub(super) fn problems(part: &Checker) -> Vec<String> {
+    let mut problems = Vec::new();
+    for server in &part.virtual_servers {
+        let down = server.real_servers.iter().filter(|real| !real.alive).count();
+        let all = server.real_servers.len();
+        let name = name(server);
+        if !server.quorum_met {
+            let sorry = if server.sorry_active { ", the sorry server answers" } else { "" };
+            problems.push(format!("{name} has no quorum: {down} of {all} real servers down{sorry}"));
+        } else if down > 0 {
+            problems.push(format!("{name}: {down} of {all} real servers down"));
+        }
+    }
+    problems
+}
+
+fn name(server: &VirtualServer) -> String {
+    if server.protocol.is_empty() {
+        server.address.clone()
+    } else {
+        format!("{} {}", server.protocol, server.address)
+    }
+}
+
+/// The tables of the checker process.
+pub(super) fn render(part: &Checker, colour: bool) -> String {
+    let blocks: Vec<String> = part.virtual_servers.iter().map(|server| block(server, colour)).collect();
+    blocks.join("\n")
+}
+
+fn block(server: &VirtualServer, colour: bool) -> String {
+    let alive = server.real_servers.iter().filter(|real| real.alive).count();
+    let met = if server.quorum_met {
+        Cell("met".to_owned(), Tone::Good)
+    } else {
+        Cell("NOT MET".to_owned(), Tone::Bad)
+    };
+    let sorry = if server.sorry_active { ", sorry server active" } else { "" };
+    let mut out = format!(
+        "VIRTUAL SERVER {}  {} {}  {alive} of {} alive, quorum {} {}{sorry}\n",
+        name(server),
+        server.scheduler,
+        server.forward,
+        server.real_servers.len(),
+        server.quorum,
+        painted(&met, colour),
+    );
+    let mut grid = Grid::new(&["REAL SERVER", "STATE", "WEIGHT", "ACTIVE", "INACTIVE", "CHECKS"]);
+    for real in &server.real_servers {
+        let state =
+            if real.alive { Cell("up".to_owned(), Tone::Good) } else { Cell("DOWN".to_owned(), Tone::Bad) };
+        let (first, others) = checks(real);
+        grid.row(vec![
+            real.address.as_str().into(),
+            state,
+            weight(real).into(),
+            real.active_connections.map_or_else(|| "-".to_owned(), |count| count.to_string()).into(),
+            real.inactive_connections.map_or_else(|| "-".to_owned(), |count| count.to_string()).into(),
+            first,
+        ]);
+        for other in others {
+            grid.remark(format!("also checked by {}", other.0), other.1);
+        }
+    }
+    out.push_str(&grid.render(2, colour));
+    out
+}
+
+fn weight(real: &RealServer) -> String {
+    if real.weight == real.effective_weight {
+        real.weight.to_string()
+    } else {
+        format!("{} (of {})", real.effective_weight, real.weight)
+    }
+}
+
+/// The first check, which stands in the row, and the others below it.
+fn checks(real: &RealServer) -> (Cell, Vec<Cell>) {
+    let mut cells = real.checks.iter().map(check);
+    let first = cells.next().unwrap_or_else(|| Cell("none".to_owned(), Tone::Plain));
+    (first, cells.collect())
+}
+
+fn check(check: &Check) -> Cell {
+    let mut text = format!("{}: {}", check.kind, check.last_result.as_deref().unwrap_or("not run yet"));
+    if let Some(micros) = check.last_duration_us {
+        text.push_str(&format!(" in {}", took(micros)));
+    }
+    let mut more = Vec::new();
+    if check.failures > 0 {
+        more.push(format!("{} failures", check.failures));
+    }
+    if let Some(since) = check.since_s {
+        let word = if check.up == Some(false) { "down" } else { "for" };
+        more.push(format!("{word} {}", ago(since)));
+    }
+    if !more.is_empty() {
+        text.push_str(&format!(" ({})", more.join(", ")));
+    }
+    let tone = match check.up {
+        Some(true) => Tone::Plain,
+        Some(false) => Tone::Bad,
+        None => Tone::Calm,
+    };
+    Cell(text, tone)
+}

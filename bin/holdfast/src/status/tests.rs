@@ -1,0 +1,114 @@
+use serde_json::json;
+
+use super::*;
+
+fn whole() -> Value {
+    json!({
+        "version": "0.1.0", "router_id": "lb-1",
+        "watchdog": {
+            "pid": 100, "uptime_s": 97_500.5,
+            "config": { "path": "/etc/holdfast/holdfast.toml", "generation": 3, "loaded_at": "2026-11-21T09:00:00Z",
+                        "last_reload": { "ok": false, "error": "holdfast.toml:1:1: error: x\nmore", "at": "2026-11-21T10:00:00Z" } },
+            "children": [
+                { "name": "vrrp", "pid": 101, "state": "up", "uptime_s": 65, "restarts": 1, "last_restart_reason": "signal 9",
+                  "hello": { "sent": 10, "answered": 10, "last_rtt_us": 250 } },
+                { "name": "checker", "pid": null, "state": "starting", "uptime_s": null, "restarts": 0, "last_restart_reason": null,
+                  "hello": { "sent": 0, "answered": 0, "last_rtt_us": null } },
+            ],
+        },
+        "vrrp": {
+            "instances": [
+                { "name": "VI_1", "interface": "eth0", "virtual_router_id": 51, "version": 2, "family": "ipv4", "state": "master",
+                  "priority": 100, "effective_priority": 80, "addresses": ["192.168.152.200/32"], "master": "10.0.0.1", "since_s": 4000,
+                  "faults": [], "advertisements": { "sent": 7, "received": 2, "rejected": { "wrong password": 2 } }, "transitions": 1 },
+                { "name": "VI_2", "interface": "eth1", "virtual_router_id": 52, "version": 3, "family": "ipv4", "state": "fault",
+                  "priority": 100, "effective_priority": 100, "addresses": [], "master": null, "since_s": 3,
+                  "faults": ["interface eth1 is missing"], "advertisements": { "sent": 0, "received": 0, "rejected": {} }, "transitions": 3 },
+            ],
+            "sync_groups": [{ "name": "G1", "state": "fault", "instances": ["VI_1", "VI_2"] }],
+            "scripts": [{ "name": "chk_nginx", "up": false, "last_exit": 1, "runs": 9 }],
+        },
+        "checker": { "virtual_servers": [
+            { "address": "192.168.1.100:80", "protocol": "tcp", "scheduler": "wrr", "forward": "dr", "quorum": 1, "quorum_met": true,
+              "sorry_active": false, "real_servers": [
+                { "address": "192.168.1.11:80", "alive": true, "weight": 1, "effective_weight": 1, "active_connections": 12,
+                  "inactive_connections": 40, "checks": [{ "type": "http", "up": true, "last_result": "200 OK", "last_duration_us": 3400,
+                                                           "since_s": 100, "failures": 0 }] },
+                { "address": "192.168.1.12:80", "alive": false, "weight": 2, "effective_weight": 0, "active_connections": null,
+                  "inactive_connections": null, "checks": [
+                    { "type": "tcp", "up": false, "last_result": "connection refused", "last_duration_us": 90, "since_s": 61, "failures": 4 },
+                    { "type": "script", "up": null, "last_result": null, "last_duration_us": null, "since_s": null, "failures": 0 }] },
+            ] },
+        ] },
+    })
+}
+
+#[test]
+fn everything_reads_at_a_glance_and_begins_with_what_is_wrong() {
+    let expected = "\
+! the checker process is starting
+! the last reload was refused, generation 3 runs on: holdfast.toml:1:1: error: x
+! VI_2 is in FAULT: interface eth1 is missing
+! script chk_nginx fails: 1
+! tcp 192.168.1.100:80: 1 of 2 real servers down
+
+Holdfast 0.1.0 on lb-1, up 1d3h
+/etc/holdfast/holdfast.toml, generation 3, loaded 2026-11-21T09:00:00Z; last reload refused 2026-11-21T10:00:00Z
+PROCESS   STATE     PID  UP     RESTARTS  HELLO
+watchdog  up        100  1d3h
+vrrp      up        101  1m05s  1         250 us
+  last restarted: signal 9
+checker   starting              0
+
+INSTANCE  STATE   FOR    PRIORITY     INTERFACE  VRID  VER  MASTER     SENT  RECEIVED  ADDRESSES
+VI_1      MASTER  1h06m  80 (of 100)  eth0       51    2    this node  7     2         192.168.152.200/32
+  rejected 2: wrong password
+VI_2      FAULT   3s     100          eth1       52    3    -          0     0
+  fault: interface eth1 is missing
+  3 transitions since start
+
+GROUP  STATE  INSTANCES
+G1     FAULT  VI_1 VI_2
+
+SCRIPT     STATE  LAST EXIT  RUNS
+chk_nginx  DOWN   1          9
+
+VIRTUAL SERVER tcp 192.168.1.100:80  wrr dr  1 of 2 alive, quorum 1 met
+  REAL SERVER      STATE  WEIGHT    ACTIVE  INACTIVE  CHECKS
+  192.168.1.11:80  up     1         12      40        http: 200 OK in 3.4 ms (for 1m40s)
+  192.168.1.12:80  DOWN   0 (of 2)  -       -         tcp: connection refused in 90 us (4 failures, down 1m01s)
+    also checked by script: not run yet
+";
+    assert_eq!(text::render(&whole(), None, false), expected);
+}
+
+#[test]
+fn one_part_alone_shows_only_its_problems() {
+    let text = text::render(&whole(), Some(What::Vrrp), false);
+    assert!(text.starts_with("! VI_2 is in FAULT"), "{text}");
+    assert!(!text.contains("checker"), "{text}");
+    assert_eq!(text::render(&json!({}), Some(What::Servers), false), "no virtual server is configured\n");
+}
+
+#[test]
+fn parts_that_say_less_or_more_are_shown_all_the_same() {
+    let text = text::render(
+        &json!({"version": "9", "new": 1, "vrrp": {"instances": [{"name": "A", "later": []}]}}),
+        None,
+        false,
+    );
+    assert!(text.contains("\nA "), "{text}");
+    assert!(text::render(&json!({"vrrp": 3}), None, false).contains("try --json"));
+}
+
+#[test]
+fn times_are_told_by_their_two_largest_units() {
+    for (seconds, expected) in
+        [(0.0, "0s"), (59.9, "59s"), (60.0, "1m00s"), (3600.0, "1h00m"), (90_000.0, "1d1h"), (-1.0, "?")]
+    {
+        assert_eq!(text::ago(seconds), expected);
+    }
+    for (micros, expected) in [(7.0, "7 us"), (1500.0, "1.5 ms"), (2_500_000.0, "2.5 s")] {
+        assert_eq!(text::took(micros), expected);
+    }
+}

@@ -1,0 +1,92 @@
+//! The status for people: first what is wrong, then the parts.
+
+use std::time::Duration;
+
+use serde::Deserialize as _;
+use serde_json::Value;
+
+use super::grid::{Cell, Tone, painted};
+use super::model::Whole;
+use super::{servers, vrrp, watchdog};
+use crate::cli::What;
+
+/// The whole text.
+pub(super) fn render(status: &Value, what: Option<What>, colour: bool) -> String {
+    let whole = match Whole::deserialize(status) {
+        Ok(whole) => whole,
+        Err(error) => return format!("the status cannot be shown ({error}); try --json\n"),
+    };
+    let shows = |part: What| what.is_none_or(|what| what == part);
+    let mut problems = Vec::new();
+    let mut parts = Vec::new();
+    if let Some(part) = whole.watchdog.as_ref().filter(|_| shows(What::Watchdog)) {
+        problems.extend(watchdog::problems(part));
+        parts.push(watchdog::render(part, &whole, colour));
+    }
+    if shows(What::Vrrp) {
+        match &whole.vrrp {
+            Some(part) => {
+                problems.extend(vrrp::problems(part));
+                parts.push(vrrp::render(part, colour));
+            }
+            None if what.is_some() => parts.push("no virtual router is configured\n".to_owned()),
+            None => {}
+        }
+    }
+    if shows(What::Servers) {
+        match &whole.checker {
+            Some(part) => {
+                problems.extend(servers::problems(part));
+                parts.push(servers::render(part, colour));
+            }
+            None if what.is_some() => parts.push("no virtual server is configured\n".to_owned()),
+            None => {}
+        }
+    }
+    let mut out = String::new();
+    for problem in problems {
+        out.push_str(&painted(&Cell(format!("! {problem}"), Tone::Bad), colour));
+        out.push('\n');
+    }
+    if !out.is_empty() {
+        out.push('\n');
+    }
+    out.push_str(&parts.join("\n"));
+    out
+}
+
+/// A span of time as one reads it at a glance: the two largest units.
+pub(super) fn ago(seconds: f64) -> String {
+    let Ok(time) = Duration::try_from_secs_f64(seconds) else { return "?".to_owned() };
+    let all = time.as_secs();
+    let (days, hours, minutes) = (all / 86_400, all / 3600 % 24, all / 60 % 60);
+    if days > 0 {
+        format!("{days}d{hours}h")
+    } else if hours > 0 {
+        format!("{hours}h{minutes:02}m")
+    } else if minutes > 0 {
+        format!("{minutes}m{:02}s", all % 60)
+    } else {
+        format!("{all}s")
+    }
+}
+
+/// A duration measured in microseconds.
+pub(super) fn took(micros: f64) -> String {
+    if micros < 1000.0 {
+        format!("{micros:.0} us")
+    } else if micros < 1_000_000.0 {
+        format!("{:.1} ms", micros / 1000.0)
+    } else {
+        format!("{:.1} s", micros / 1_000_000.0)
+    }
+}
+
+/// A value of unknown type, for people.
+pub(super) fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null => String::new(),
+        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
+    }
+}

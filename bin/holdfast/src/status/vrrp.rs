@@ -1,0 +1,112 @@
+//! Virtual routers, groups and tracked scripts.
+
+use serde_json::Value;
+
+use super::grid::{Cell, Grid, Tone};
+use super::model::{Instance, Vrrp};
+use super::text::{ago, plain};
+
+/// What is wrong with the virtual routers.
+pub(super) fn problems(part: &Vrrp) -> Vec<String> {
+    let mut problems = Vec::new();
+    for instance in part.instances.iter().filter(|instance| instance.state == "fault") {
+        problems.push(format!("{} is in FAULT: {}", instance.name, instance.faults.join("; ")));
+    }
+    for script in part.scripts.iter().filter(|script| script.up == Some(false)) {
+        problems.push(format!("script {} fails: {}", script.name, plain(&script.last_exit)));
+    }
+    problems
+}
+
+fn state(state: &str) -> Cell {
+    let tone = match state {
+        "master" => Tone::Good,
+        "fault" => Tone::Bad,
+        _ => Tone::Calm,
+    };
+    Cell(state.to_uppercase(), tone)
+}
+
+/// Address with prefix, however the part writes it.
+fn address(value: &Value) -> String {
+    value.get("address").map_or_else(|| plain(value), plain)
+}
+
+fn priority(instance: &Instance) -> String {
+    if instance.priority == instance.effective_priority {
+        instance.priority.to_string()
+    } else {
+        format!("{} (of {})", instance.effective_priority, instance.priority)
+    }
+}
+
+/// The tables of the VRRP process.
+pub(super) fn render(part: &Vrrp, colour: bool) -> String {
+    let titles = [
+        "INSTANCE",
+        "STATE",
+        "FOR",
+        "PRIORITY",
+        "INTERFACE",
+        "VRID",
+        "VER",
+        "MASTER",
+        "SENT",
+        "RECEIVED",
+        "ADDRESSES",
+    ];
+    let mut grid = Grid::new(&titles);
+    for instance in &part.instances {
+        let adverts = &instance.advertisements;
+        let addresses: Vec<String> = instance.addresses.iter().map(address).collect();
+        let master = if instance.state == "master" { Some("this node") } else { instance.master.as_deref() };
+        grid.row(vec![
+            instance.name.as_str().into(),
+            state(&instance.state),
+            instance.since_s.map(ago).unwrap_or_default().into(),
+            priority(instance).into(),
+            instance.interface.as_str().into(),
+            instance.virtual_router_id.to_string().into(),
+            instance.version.to_string().into(),
+            master.unwrap_or("-").into(),
+            adverts.sent.to_string().into(),
+            adverts.received.to_string().into(),
+            addresses.join(" ").into(),
+        ]);
+        for fault in &instance.faults {
+            grid.remark(format!("fault: {fault}"), Tone::Bad);
+        }
+        for (reason, count) in adverts.rejected.iter().filter(|(_, count)| **count > 0) {
+            grid.remark(format!("rejected {count}: {reason}"), Tone::Calm);
+        }
+        if instance.transitions > 1 {
+            grid.remark(format!("{} transitions since start", instance.transitions), Tone::Plain);
+        }
+    }
+    let mut out = grid.render(0, colour);
+    if !part.sync_groups.is_empty() {
+        let mut grid = Grid::new(&["GROUP", "STATE", "INSTANCES"]);
+        for group in &part.sync_groups {
+            grid.row(vec![group.name.as_str().into(), state(&group.state), group.instances.join(" ").into()]);
+        }
+        out.push_str(&format!("\n{}", grid.render(0, colour)));
+    }
+    if !part.scripts.is_empty() {
+        let mut grid = Grid::new(&["SCRIPT", "STATE", "LAST EXIT", "RUNS"]);
+        for script in &part.scripts {
+            let state = match script.up {
+                Some(true) => Cell("up".to_owned(), Tone::Good),
+                Some(false) => Cell("DOWN".to_owned(), Tone::Bad),
+                None => Cell("not known yet".to_owned(), Tone::Calm),
+            };
+            grid.row(vec![
+                script.name.as_str().into(),
+                state,
+                plain(&script.last_exit).into(),
+                script.runs.to_string().into(),
+            ]);
+        }
+        out.push_str(&format!("\n{}", grid.render(0, colour)));
+    }
+    out
+}
