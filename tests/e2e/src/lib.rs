@@ -1,1 +1,4 @@
 //! What the end-to-end tests share beyond the lab: the scenarios that several of them start from.
+
+pub mod pair;
+pub mod site;

@@ -30,34 +30,37 @@ pub struct Router {
     pub priority: u8,
     /// The interval in milliseconds, a multiple of ten.
     pub interval_ms: u32,
-    /// The virtual address.
-    pub address: String,
+    /// The virtual addresses, all of one family.
+    pub addresses: Vec<String>,
 }
 
 impl Frr {
     /// Starts zebra and vrrpd. FRR wants to find the macvlan interface with the virtual MAC and address: it is made here.
     #[track_caller]
     pub fn start(host: &Netns, router: &Router) -> Result<Self> {
-        let Router { version, vrid, priority, interval_ms, address } = router;
-        let (family, keyword, prefix) = if address.contains(':') { (2, "ipv6", 64) } else { (1, "ip", 24) };
+        let Router { version, vrid, priority, interval_ms, addresses } = router;
+        let ipv6 = addresses.iter().any(|address| address.contains(':'));
+        let (family, keyword, suffix) = if ipv6 { (2, "ipv6", "/64 nodad") } else { (1, "ip", "/24") };
         host.ip(&format!("link add vrrp{family} link eth0 type macvlan mode bridge"))?;
         host.ip(&format!(
             "link set vrrp{family} address 00:00:5e:00:{family:02x}:{vrid:02x} addrgenmode random"
         ))?;
-        host.ip(&format!(
-            "addr add {address}/{prefix} dev vrrp{family} {}",
-            if family == 2 { "nodad" } else { "" }
-        ))?;
+        for address in addresses {
+            host.ip(&format!("addr add dev vrrp{family} {address}{suffix}"))?;
+        }
         host.ip(&format!("link set vrrp{family} up"))?;
 
         let folder = TempDir::new()?;
         let user = User::from_name("frr")?.ok_or_else(|| Error::new("no user frr: run `make deps`"))?;
         let group = Group::from_name("frr")?.ok_or_else(|| Error::new("no group frr: run `make deps`"))?;
         chown(folder.path(), Some(user.uid), Some(group.gid))?;
-        let config = format!(
+        let mut config = format!(
             "interface eth0\n vrrp {vrid} version {version}\n vrrp {vrid} priority {priority}\n \
-             vrrp {vrid} advertisement-interval {interval_ms}\n vrrp {vrid} {keyword} {address}\n"
+             vrrp {vrid} advertisement-interval {interval_ms}\n"
         );
+        for address in addresses {
+            config.push_str(&format!(" vrrp {vrid} {keyword} {address}\n"));
+        }
         folder.write("vrrpd.conf", &config)?;
         folder.write("zebra.conf", "")?;
         let start = |program: &str| {

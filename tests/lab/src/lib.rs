@@ -34,6 +34,7 @@ mod lan;
 mod log;
 mod monitor;
 mod netns;
+mod nginx;
 pub mod packet;
 mod process;
 mod temp;
@@ -54,6 +55,7 @@ pub use lan::Lan;
 pub use log::Log;
 pub use monitor::Monitor;
 pub use netns::{Address, Netns};
+pub use nginx::Nginx;
 pub use process::{Process, alive};
 pub use temp::TempDir;
 

@@ -264,6 +264,16 @@ fn address(bytes: &[u8]) -> Option<IpAddr> {
     ipv4(bytes, 0).filter(|_| bytes.len() == 4).map(IpAddr::V4).or_else(|| ipv6(bytes, 0).map(IpAddr::V6))
 }
 
+impl Mac {
+    /// Reads `02:00:00:00:00:01`.
+    #[track_caller]
+    pub fn parse(text: &str) -> crate::Result<Self> {
+        let bytes: Result<Vec<u8>, _> = text.split(':').map(|byte| u8::from_str_radix(byte, 16)).collect();
+        let bytes: Result<[u8; 6], _> = bytes?.try_into();
+        bytes.map(Self).map_err(|_| crate::Error::new(format!("{text:?} is no MAC address")))
+    }
+}
+
 impl fmt::Display for Mac {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [a, b, c, d, e, g] = self.0;

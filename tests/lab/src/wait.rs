@@ -47,3 +47,8 @@ pub fn stays(what: &str, span: Duration, mut probe: impl FnMut() -> Result<bool>
         std::thread::sleep(LONGEST.min(end - now));
     }
 }
+
+/// Lets time pass where the pace itself is what is tested (so many reloads a second). Never to wait for something.
+pub fn pause(span: Duration) {
+    std::thread::sleep(span);
+}

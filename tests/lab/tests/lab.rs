@@ -117,8 +117,13 @@ fn keepalived_and_frr_understand_each_other() -> Result {
     lab::require_privileges()?;
     let lan = Lan::new()?;
     let (a, b) = (lan.host("a", &["192.168.152.11/24"])?, lan.host("b", &["192.168.152.12/24"])?);
-    let router =
-        lab::frr::Router { version: 3, vrid: 51, priority: 200, interval_ms: 1000, address: VIP.to_owned() };
+    let router = lab::frr::Router {
+        version: 3,
+        vrid: 51,
+        priority: 200,
+        interval_ms: 1000,
+        addresses: vec![VIP.to_owned()],
+    };
     let frr = lab::Frr::start(&a, &router)?;
     frr.wait_state(false, "Master", SECONDS_10)?;
     let peer = Keepalived::start(&b, &Instance::v3(51, 100, VIP).config())?;
