@@ -122,7 +122,7 @@ impl Uml {
     /// the other, and returns their report.
     pub fn run_ignored_tests(&self, prefix: &str) -> Result<String, UmlError> {
         let own = env::current_exe().map_err(UmlError::OwnPath)?;
-        let fixed = ["--ignored", "--test-threads=1"].map(OsStr::new);
+        let fixed = ["--ignored", "--test-threads=1", "--color=never"].map(OsStr::new);
         let argv = [own.as_os_str(), OsStr::new(prefix)];
         self.run(argv.into_iter().chain(fixed))
     }

@@ -72,7 +72,8 @@ impl fmt::Debug for Client {
 }
 
 impl Client {
-    /// Opens IPVS in the current network namespace; `None` when the kernel has no IPVS (loaded).
+    /// Opens IPVS in the current network namespace; `None` when the kernel has no IPVS. Asking loads its
+    /// module where there is one.
     ///
     /// # Errors
     /// When the kernel could not be asked.
