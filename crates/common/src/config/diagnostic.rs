@@ -71,6 +71,8 @@ pub struct Diagnostics {
     list: Vec<Diagnostic>,
     /// Set when a file is not TOML: what the tables seem to lack then is not said, only what they do say.
     broken: bool,
+    /// Set when a header or list has no end: then nobody can say which table a key is in.
+    lost: bool,
     /// Takes what is not reported, so that callers need not care.
     discarded: Diagnostic,
     /// Every `table.key` that was asked for, when recording.
@@ -89,6 +91,7 @@ impl Diagnostics {
         Self {
             list: Vec::new(),
             broken: false,
+            lost: false,
             discarded: Diagnostic::new(Severity::Warning, Span::START, ""),
             asked: None,
         }
@@ -140,6 +143,16 @@ impl Diagnostics {
     pub(super) fn syntax_error(&mut self, span: Span, message: impl Into<String>) -> &mut Diagnostic {
         self.broken = true;
         self.push(Diagnostic::new(Severity::Error, span, message))
+    }
+
+    /// Notes that a header or list has no end.
+    pub(super) fn lost_header(&mut self) {
+        self.lost = true;
+    }
+
+    /// Whether it can be said which table a key is in.
+    pub(super) fn tables_are_known(&self) -> bool {
+        !self.lost
     }
 
     fn push(&mut self, diagnostic: Diagnostic) -> &mut Diagnostic {

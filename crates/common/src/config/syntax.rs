@@ -29,10 +29,18 @@ pub(super) fn report(
         if last_line.replace(line) == Some(line) {
             continue;
         }
+        if message.starts_with("unclosed") {
+            d.lost_header();
+        }
         if message.starts_with("duplicate key") {
             report_duplicate(file, text, span, d);
         } else {
-            d.syntax_error(spanned(file, span), reworded(&message));
+            let words = if span.is_empty() && message.starts_with("string values") {
+                "there is = but no value".to_owned()
+            } else {
+                reworded(&message)
+            };
+            d.syntax_error(spanned(file, span), words);
         }
     }
 }
@@ -70,7 +78,7 @@ pub(super) fn without_stray_keys(text: &str) -> (Cow<'_, str>, Vec<toml::de::Err
 
 /// The parser's words where they are plain, ours where they are a grammar's.
 fn reworded(message: &str) -> String {
-    const WORDS: [(&str, &str); 9] = [
+    const WORDS: [(&str, &str); 17] = [
         (
             "string values must be quoted",
             "this is neither a number, true, false, a list nor a table; text must be quoted",
@@ -78,11 +86,22 @@ fn reworded(message: &str) -> String {
         ("invalid basic string", "this text has no closing \""),
         ("invalid literal string", "this text has no closing '"),
         ("invalid multi-line basic string", "this text has no closing \"\"\""),
+        (
+            "missing escaped value",
+            "a backslash in \"text\" is written \\\\; 'text' in single quotes is taken as it is",
+        ),
         (STRAY_KEY, "there is a key but no value: expected ="),
+        ("missing value", "there is = but no value"),
+        ("unclosed array table", "this header has no closing ]]"),
         ("unclosed array", "this list has no closing ]"),
         ("unclosed inline table", "this table has no closing }"),
         ("unclosed table", "this header has no closing ]"),
         ("unquoted keys cannot be empty", "there is a value but no key before ="),
+        ("unexpected key or value", "the line should end here: one key a line"),
+        ("invalid key-value pair", "this is neither a key, a header nor a comment"),
+        ("missing comma between array elements", "a comma is missing between the elements of a list"),
+        ("missing comma between key-value pairs", "a comma is missing between the keys of a table"),
+        ("cannot recurse further", "tables and lists are nested too deep"),
     ];
     let found = WORDS.iter().find(|(start, _)| message.starts_with(start));
     found.map_or_else(|| message.to_owned(), |(_, words)| (*words).to_owned())
