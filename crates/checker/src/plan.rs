@@ -1,0 +1,190 @@
+//! What the checker is to do, out of the configuration: defaults filled, units as types, conflicts
+//! impossible. Every fault is reported with its place, and none depends on the machine the text is read on.
+//!
+//! `service`, `server` and `check` read one kind of table each; `conflict` compares what they read. The
+//! kernel accepts some settings that cannot work (direct routing to another port, the same service twice):
+//! they are refused here.
+
+mod check;
+mod conflict;
+mod endpoint;
+mod server;
+mod service;
+
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
+use std::rc::Rc;
+
+use common::config::global::Global;
+use common::config::{CommandLine, Diagnostics, IfName, Table, UserName};
+use common::ipvs::{DestinationKey, Forward, Service, ServiceKey};
+
+use crate::checks::Kind;
+use crate::machine::schedule::Timing;
+
+/// The whole of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// Whether the kernel's IPVS table is programmed.
+    pub ipvs: bool,
+    /// Whom check and notify scripts run as, unless they say otherwise.
+    pub script_user: Option<UserName>,
+    /// The virtual servers, in the order of the text.
+    pub virtual_servers: Vec<VirtualServer>,
+}
+
+/// One `[[virtual_server]]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VirtualServer {
+    /// What clients talk to: one service in the kernel for each, all with the same servers.
+    pub services: Vec<ServiceKey>,
+    /// How the kernel distributes.
+    pub service: Service,
+    /// The weight of living servers that is needed.
+    pub quorum: u64,
+    /// How far beyond the quorum that weight has to go before the quorum turns.
+    pub hysteresis: u64,
+    /// Who serves when the quorum is lost.
+    pub sorry: Option<Sorry>,
+    /// What is run when the quorum turns.
+    pub on_quorum: Notify,
+    /// The servers, in the order of the text.
+    pub real_servers: Vec<RealServer>,
+}
+
+/// Who serves when nobody else can.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sorry {
+    /// Its address.
+    pub address: IpAddr,
+    /// Its port; the service's where absent.
+    pub port: Option<u16>,
+    /// How packets get there.
+    pub forward: Forward,
+}
+
+/// One real server of a virtual server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RealServer {
+    /// Its address.
+    pub address: IpAddr,
+    /// Its port; the service's where absent.
+    pub port: Option<u16>,
+    /// Its share.
+    pub weight: u32,
+    /// How packets get there.
+    pub forward: Forward,
+    /// No new connections above this many; 0: no limit.
+    pub upper_threshold: u32,
+    /// New connections again below this many.
+    pub lower_threshold: u32,
+    /// On failure it stays in the kernel's table with weight 0, and keeps its connections.
+    pub inhibit_on_failure: bool,
+    /// What is run when it turns.
+    pub notify: Notify,
+    /// All of them must pass.
+    pub checks: Vec<Check>,
+}
+
+/// What is run when something turns.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Notify {
+    /// To the better.
+    pub up: Option<CommandLine>,
+    /// To the worse.
+    pub down: Option<CommandLine>,
+}
+
+/// A check of one target. Equal checks are one check, whoever asked for them.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Check {
+    /// Where it connects to. (A check that does not connect has the real server's address.)
+    pub target: SocketAddr,
+    /// How.
+    pub settings: Rc<CheckSettings>,
+}
+
+/// The settings of a check, shared by all servers that inherit them.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CheckSettings {
+    /// What is asked and expected.
+    pub kind: Kind,
+    /// When.
+    pub timing: Timing,
+    /// From where.
+    pub dial: Dial,
+    /// Whether the log has every failure, and not only those that change something.
+    pub log_all_failures: bool,
+}
+
+/// How a check connects.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Dial {
+    /// Another address than the real server's.
+    pub address: Option<IpAddr>,
+    /// Another port than the real server's.
+    pub port: Option<u16>,
+    /// The address it connects from.
+    pub source: Option<IpAddr>,
+    /// The interface it connects through.
+    pub interface: Option<IfName>,
+    /// The mark of its packets, for routing rules.
+    pub fwmark: Option<NonZeroU32>,
+}
+
+impl VirtualServer {
+    /// How the kernel distributes for this service: the client mask fits its family.
+    pub fn service_for(&self, key: ServiceKey) -> Service {
+        let mut service = self.service;
+        if let Some(persistence) = &mut service.persistence {
+            persistence.granularity = persistence.granularity.min(key.family().bits());
+        }
+        service
+    }
+}
+
+impl RealServer {
+    /// Its place in the kernel's table under this service.
+    pub fn key(&self, service: ServiceKey) -> DestinationKey {
+        destination(self.address, self.port, service)
+    }
+}
+
+impl Sorry {
+    /// Its place in the kernel's table under this service.
+    pub fn key(&self, service: ServiceKey) -> DestinationKey {
+        destination(self.address, self.port, service)
+    }
+}
+
+fn destination(address: IpAddr, port: Option<u16>, service: ServiceKey) -> DestinationKey {
+    let port = port.unwrap_or_else(|| service_port(service).unwrap_or(0));
+    DestinationKey { address, port }
+}
+
+/// The port of a service: none for marks, and none where it stands for all ports.
+pub fn service_port(service: ServiceKey) -> Option<u16> {
+    match service {
+        ServiceKey::Address { port, .. } => Some(port).filter(|port| *port != 0),
+        ServiceKey::Mark { .. } => None,
+    }
+}
+
+/// Reads `[checker]` and `[[virtual_server]]` from the root of the configuration.
+pub fn plan(root: &mut Table<'_>, global: &Global, d: &mut Diagnostics) -> Plan {
+    let mut ipvs = true;
+    if let Some(mut table) = root.table("checker", d) {
+        ipvs = table.or("ipvs", ipvs, d);
+        table.finish(d);
+    }
+    let mut virtual_servers = Vec::new();
+    let mut seen = conflict::Services::default();
+    for mut table in root.tables("virtual_server", d) {
+        virtual_servers.extend(service::read(&mut table, &mut seen, d));
+        table.finish(d);
+    }
+    Plan { ipvs, script_user: global.script_user.clone(), virtual_servers }
+}
+
+#[cfg(test)]
+mod tests;

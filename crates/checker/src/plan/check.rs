@@ -1,0 +1,135 @@
+//! `check = { … }`: the keys common to all kinds; the rest is handed to the kind.
+
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
+use std::ops::RangeInclusive;
+use std::rc::Rc;
+use std::time::Duration;
+
+use common::config::{Diagnostics, IfName, Located, Shape, Span, Table};
+
+use super::endpoint::unusable;
+use super::{Check, CheckSettings, Dial};
+use crate::checks::{Defaults, KINDS, Port};
+use crate::machine::schedule::{Initial, Timing};
+
+/// A check as it is written, before it is known whom it is about.
+#[derive(Clone, Debug)]
+pub(super) struct Template {
+    settings: Rc<CheckSettings>,
+    port: Port,
+    span: Span,
+}
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+const SHORTEST: Duration = Duration::from_millis(10);
+const DEFAULT_INTERVAL: Duration = Duration::from_secs(10);
+/// How long an attempt may take unless the interval is shorter.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
+const PERIOD: RangeInclusive<Duration> = SHORTEST..=DAY;
+
+/// Takes `check` from a table: one check or a list. None if the key is not there.
+pub(super) fn take(table: &mut Table<'_>, d: &mut Diagnostics) -> Option<Vec<Template>> {
+    let value = table.value("check", d)?;
+    let mut templates = Vec::new();
+    for value in value.one_or_list() {
+        if let Shape::Table(mut table) = value.shape() {
+            templates.extend(read(&mut table, d));
+            table.finish(d);
+        } else {
+            value.mismatch("a table like { type = \"tcp\" }", d);
+        }
+    }
+    Some(templates)
+}
+
+fn read(table: &mut Table<'_>, d: &mut Diagnostics) -> Option<Template> {
+    let name = table.choice("type", KINDS, d);
+    if !table.has("type") {
+        let words: Vec<String> = KINDS.iter().map(|(word, _)| format!("\"{word}\"")).collect();
+        table.missing("type", &format!("one of {}", words.join(", ")), d);
+    }
+    let defaults = name.as_ref().map_or(Defaults::NETWORK, |name| name.value.defaults());
+    let timing = timing(table, defaults, d);
+    // Without a type there is no telling whether it connects: what is there is read, nothing is said.
+    let dial = if defaults.port == Port::None { Dial::default() } else { dial(table, d) };
+    let log_all_failures = table.or("log_all_failures", false, d);
+    let Some(name) = name else {
+        // Its own keys are not faults: only the type is.
+        let _own = table.entries();
+        return None;
+    };
+    let kind = name.value.read(table, d)?;
+    let settings = CheckSettings { kind, timing, dial, log_all_failures };
+    Some(Template { settings: Rc::new(settings), port: defaults.port, span: table.span() })
+}
+
+fn timing(table: &mut Table<'_>, defaults: Defaults, d: &mut Diagnostics) -> Timing {
+    let interval = table.within_or("interval", &PERIOD, DEFAULT_INTERVAL, d);
+    let initial = [("up", Initial::Up), ("down", Initial::Down)];
+    Timing {
+        interval,
+        timeout: table.within_or("timeout", &PERIOD, DEFAULT_TIMEOUT.min(interval), d),
+        retries: table.within_or("retries", &(0..=1000), defaults.retries, d),
+        retry_delay: table.within_or("retry_delay", &PERIOD, defaults.retry_delay, d),
+        warm_up: table.within_or("warm_up", &(Duration::ZERO..=DAY), interval, d),
+        rise: table.within_or("rise", &(1..=1000), 1, d),
+        fall: table.within_or("fall", &(1..=1000), 1, d),
+        initial: table.choice("initial", &initial, d).map_or(Initial::Up, |initial| initial.value),
+    }
+}
+
+fn dial(table: &mut Table<'_>, d: &mut Diagnostics) -> Dial {
+    let address = table.optional::<IpAddr>("address", d);
+    let source = table.optional::<IpAddr>("source", d);
+    for address in [&address, &source].into_iter().flatten() {
+        if let Some(what) = unusable(address.value) {
+            d.error(address.span, format!("{} is {what}", address.value));
+        }
+    }
+    let value = |address: Option<Located<IpAddr>>| address.map(|address| address.value);
+    let mark = table.within("fwmark", &(1..=u32::MAX), d);
+    Dial {
+        address: value(address),
+        port: table.within("port", &(1..=u16::MAX), d).map(|port| port.value),
+        source: value(source),
+        interface: table.optional::<IfName>("interface", d).map(|interface| interface.value),
+        fwmark: mark.and_then(|mark| NonZeroU32::new(mark.value)),
+    }
+}
+
+impl Template {
+    /// The check of this server. `port` is where it serves, if it has one port.
+    pub(super) fn of(
+        &self,
+        server: IpAddr,
+        port: Option<u16>,
+        at: Span,
+        d: &mut Diagnostics,
+    ) -> Option<Check> {
+        let dial = &self.settings.dial;
+        let address = dial.address.unwrap_or(server);
+        let port = match (dial.port, self.port) {
+            (Some(port), _) => port,
+            (None, Port::Usual(port)) => port,
+            (None, Port::None) => port.unwrap_or(0),
+            (None, Port::Server) => {
+                let Some(port) = port else {
+                    d.error(at, format!("no port is known on which {server} can be checked"))
+                        .hint("give the check a `port`, or the server")
+                        .note(self.span, "this check connects");
+                    return None;
+                };
+                port
+            }
+        };
+        if let Some(source) = dial.source
+            && source.is_ipv4() != address.is_ipv4()
+        {
+            d.error(at, format!("{address} cannot be reached from {source}: they are of different families"))
+                .note(self.span, "the check");
+            return None;
+        }
+        Some(Check { target: SocketAddr::new(address, port), settings: Rc::clone(&self.settings) })
+    }
+}

@@ -1,0 +1,200 @@
+//! `[[virtual_server.real_server]]`, and what it inherits from its virtual server.
+
+use std::net::IpAddr;
+
+use common::config::{CommandLine, Diagnostics, Located, Span, Table};
+use common::ipvs::{Checksum, Forward, ServiceKey, Tunnel};
+
+use super::check::Template;
+use super::endpoint::Endpoint;
+use super::{Notify, RealServer, check, service_port};
+
+/// What servers have unless they say otherwise.
+#[derive(Debug)]
+pub(super) struct Inherited {
+    pub(super) weight: u32,
+    pub(super) forward: Forward,
+    pub(super) inhibit_on_failure: bool,
+    pub(super) notify: Notify,
+    pub(super) checks: Vec<Template>,
+    /// Where it serves if it does not say.
+    pub(super) port: Option<u16>,
+}
+
+/// A server with the place it was written at.
+#[derive(Debug)]
+pub(super) struct Placed {
+    pub(super) server: RealServer,
+    pub(super) span: Span,
+}
+
+/// The kernel takes weights as signed numbers.
+pub(super) const MAX_WEIGHT: u32 = 0x7fff_ffff;
+
+/// The short form: an address alone.
+pub(super) fn plain(at: Located<Endpoint>, inherited: &Inherited, d: &mut Diagnostics) -> Placed {
+    let server = RealServer {
+        address: at.value.address,
+        port: at.value.port,
+        weight: inherited.weight,
+        forward: inherited.forward,
+        upper_threshold: 0,
+        lower_threshold: 0,
+        inhibit_on_failure: inherited.inhibit_on_failure,
+        notify: inherited.notify.clone(),
+        checks: checks(&inherited.checks, at, inherited, d),
+    };
+    Placed { server, span: at.span }
+}
+
+/// The long form: a table.
+pub(super) fn read(table: &mut Table<'_>, inherited: &Inherited, d: &mut Diagnostics) -> Option<Placed> {
+    let at = table.required::<Endpoint>("address", d);
+    let weight = table.within_or("weight", &(0..=MAX_WEIGHT), inherited.weight, d);
+    let forward = forward(table, d).unwrap_or(inherited.forward);
+    let limits = 0..=MAX_WEIGHT;
+    let upper = table.within("upper_threshold", &limits, d);
+    let lower = table.within("lower_threshold", &limits, d);
+    if let Some(lower) = &lower {
+        let upper = upper.as_ref().map_or(0, |upper| upper.value);
+        if lower.value > upper {
+            d.error(
+                lower.span,
+                format!("`lower_threshold` {} is above `upper_threshold` {upper}", lower.value),
+            );
+        }
+    }
+    let inhibit_on_failure = table.or("inhibit_on_failure", inherited.inhibit_on_failure, d);
+    let notify = notify(table, "notify_up", "notify_down", &inherited.notify, d);
+    let own = check::take(table, d);
+    let at = at?;
+    let checks = checks(own.as_ref().unwrap_or(&inherited.checks), at, inherited, d);
+    let server = RealServer {
+        address: at.value.address,
+        port: at.value.port,
+        weight,
+        forward,
+        upper_threshold: upper.map_or(0, |upper| upper.value),
+        lower_threshold: lower.map_or(0, |lower| lower.value),
+        inhibit_on_failure,
+        notify,
+        checks,
+    };
+    Some(Placed { server, span: at.span })
+}
+
+fn checks(
+    templates: &[Template],
+    at: Located<Endpoint>,
+    inherited: &Inherited,
+    d: &mut Diagnostics,
+) -> Vec<super::Check> {
+    let port = at.value.port.or(inherited.port);
+    let mut checks: Vec<_> =
+        templates.iter().filter_map(|template| template.of(at.value.address, port, at.span, d)).collect();
+    // The same check twice would be one check with two lines in the status.
+    let mut seen = std::collections::BTreeSet::new();
+    checks.retain(|check| seen.insert(check.clone()));
+    checks
+}
+
+/// The commands for a turn.
+pub(super) fn notify(
+    table: &mut Table<'_>,
+    up: &'static str,
+    down: &'static str,
+    inherited: &Notify,
+    d: &mut Diagnostics,
+) -> Notify {
+    let mut command = |key, inherited: &Option<CommandLine>| {
+        table.optional::<CommandLine>(key, d).map(|command| command.value).or_else(|| inherited.clone())
+    };
+    Notify { up: command(up, &inherited.up), down: command(down, &inherited.down) }
+}
+
+/// `forward`, and `tunnel` where it applies.
+pub(super) fn forward(table: &mut Table<'_>, d: &mut Diagnostics) -> Option<Forward> {
+    let methods =
+        [("nat", Forward::Masquerade), ("dr", Forward::DirectRoute), ("tun", Forward::Tunnel(Tunnel::Ipip))];
+    let method = table.choice("forward", &methods, d);
+    let tunnel_span = table.key_span("tunnel");
+    let tunnel = table.table("tunnel", d).map(|mut table| {
+        let tunnel = tunnel(&mut table, d);
+        table.finish(d);
+        tunnel
+    });
+    match (method.map(|method| method.value), tunnel) {
+        (Some(Forward::Tunnel(_)), Some(tunnel)) => Some(Forward::Tunnel(tunnel?)),
+        (method, None) => method,
+        (method, Some(_)) => {
+            if let Some(span) = tunnel_span {
+                d.error(span, "`tunnel` is only for forward = \"tun\"");
+            }
+            method
+        }
+    }
+}
+
+fn tunnel(table: &mut Table<'_>, d: &mut Diagnostics) -> Option<Tunnel> {
+    #[derive(Clone, Copy, PartialEq)]
+    enum Kind {
+        Ipip,
+        Gue,
+        Gre,
+    }
+    let kinds = [("ipip", Kind::Ipip), ("gue", Kind::Gue), ("gre", Kind::Gre)];
+    let checksums = [("none", Checksum::None), ("plain", Checksum::Plain), ("remote", Checksum::Remote)];
+    let kind = table.choice("type", &kinds, d);
+    if !table.has("type") {
+        table.missing("type", "one of \"ipip\", \"gue\", \"gre\"", d);
+    }
+    let kind = kind?.value;
+    if kind == Kind::Ipip {
+        return Some(Tunnel::Ipip);
+    }
+    let checksum = table.choice("checksum", &checksums, d);
+    let found = checksum.as_ref().map_or(Checksum::None, |checksum| checksum.value);
+    if kind == Kind::Gue {
+        let port = if table.has("port") {
+            table.within("port", &(1..=u16::MAX), d)
+        } else {
+            table.required::<u16>("port", d)
+        };
+        return Some(Tunnel::Gue { port: port?.value, checksum: found });
+    }
+    if let Some(checksum) = checksum.filter(|checksum| checksum.value == Checksum::Remote) {
+        d.error(checksum.span, "a GRE tunnel has no remote checksum").hint("only \"none\" and \"plain\"");
+        return None;
+    }
+    Some(Tunnel::Gre { checksum: found })
+}
+
+/// Why packets for this service cannot be forwarded to this server so.
+pub(super) fn forward_fault(
+    service: ServiceKey,
+    address: IpAddr,
+    port: Option<u16>,
+    forward: Forward,
+) -> Option<(String, &'static str)> {
+    let method = forward.to_string();
+    let same_family = service.family() == common::ipvs::Family::of(address);
+    match forward {
+        Forward::Tunnel(_) => {}
+        Forward::Masquerade | Forward::DirectRoute | Forward::Local | Forward::Bypass => {
+            if !same_family {
+                let fault =
+                    format!("{service} cannot be forwarded to {address} with \"{method}\": another family");
+                return Some((fault, "only forward = \"tun\" goes from one family to the other"));
+            }
+        }
+    }
+    match (forward, service_port(service), port) {
+        (Forward::DirectRoute | Forward::Tunnel(_), Some(served), Some(port)) if served != port => {
+            let fault = format!(
+                "forward = \"{method}\" does not change the port: {service} would reach port {served}, not {port}"
+            );
+            Some((fault, "only forward = \"nat\" can change the port"))
+        }
+        _ => None,
+    }
+}

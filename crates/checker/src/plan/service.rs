@@ -1,0 +1,282 @@
+//! `[[virtual_server]]`: what clients talk to, and how the kernel distributes.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use common::config::{Diagnostics, Located, Shape, Span, Table};
+use common::ipvs::{
+    Family, FlagError, Forward, Name, Persistence, SCHEDULERS, SchedulerFlags, Service, ServiceKey, Transport,
+};
+
+use super::conflict::{self, Services};
+use super::endpoint::Endpoint;
+use super::server::{self, Inherited, MAX_WEIGHT, Placed};
+use super::{Notify, Sorry, VirtualServer, check};
+
+/// Reads one virtual server, with all faults. None where it could not be used even to look for more.
+pub(super) fn read(table: &mut Table<'_>, seen: &mut Services, d: &mut Diagnostics) -> Option<VirtualServer> {
+    let identity = Identity::take(table, d);
+    let service = service(table, &identity, d);
+    let forward = server::forward(table, d).unwrap_or(Forward::Masquerade);
+    let quorum = table.within("quorum", &(1..=u64::from(u32::MAX)), d);
+    let hysteresis = table.within("hysteresis", &(0..=u64::from(u32::MAX)), d);
+    let needed = quorum.as_ref().map_or(1, |quorum| quorum.value);
+    if let Some(hysteresis) = &hysteresis
+        && hysteresis.value >= needed
+    {
+        d.error(
+            hysteresis.span,
+            format!("`hysteresis` {} must be below the `quorum`, {needed}", hysteresis.value),
+        );
+    }
+    let sorry = sorry(table, forward, d);
+    let on_quorum = server::notify(table, "quorum_up", "quorum_down", &Notify::default(), d);
+    let templates = check::take(table, d);
+    let unchecked = templates.is_none();
+    let inherited = Inherited {
+        weight: table.within_or("weight", &(0..=MAX_WEIGHT), 1, d),
+        forward,
+        inhibit_on_failure: table.or("inhibit_on_failure", false, d),
+        notify: server::notify(table, "notify_up", "notify_down", &Notify::default(), d),
+        checks: templates.unwrap_or_default(),
+        port: identity.port(),
+    };
+    let placed = servers(table, &inherited, d);
+    let services = identity.services(&placed, seen, d);
+    conflict::servers(&placed, &services, d);
+    if let Some(sorry) = &sorry {
+        conflict::sorry(sorry, &services, d);
+    }
+    if unchecked && let Some(lone) = placed.iter().find(|placed| placed.server.checks.is_empty()) {
+        d.warning(lone.span, "no check: this server counts as alive whatever happens")
+            .hint("write check = { type = \"tcp\" }, or check = [] where that is meant");
+    }
+    let server = VirtualServer {
+        services,
+        service: service?,
+        quorum: needed,
+        hysteresis: hysteresis.map_or(0, |hysteresis| hysteresis.value),
+        sorry: sorry.map(|sorry| sorry.value),
+        on_quorum,
+        real_servers: placed.into_iter().map(|placed| placed.server).collect(),
+    };
+    conflict::quorum(&server, quorum.map(|quorum| quorum.span), d);
+    (!server.services.is_empty()).then_some(server)
+}
+
+/// What identifies the virtual server, as it is written.
+struct Identity {
+    transport: Located<Transport>,
+    addresses: Vec<Located<Endpoint>>,
+    mark: Option<Located<u32>>,
+    family: Option<Family>,
+    span: Span,
+    /// Whether something was wrong already, so that nothing more is said.
+    faulty: bool,
+}
+
+impl Identity {
+    fn take(table: &mut Table<'_>, d: &mut Diagnostics) -> Self {
+        let written: Vec<&str> =
+            ["address", "addresses", "fwmark"].into_iter().filter(|key| table.has(key)).collect();
+        let mut faulty = true;
+        match written.as_slice() {
+            [] => table.missing("address", "an address (or `addresses`, or `fwmark`)", d),
+            [_] => faulty = false,
+            [first, second, ..] => {
+                let span = table.key_span(second).unwrap_or(table.span());
+                d.error(span, format!("`{first}` and `{second}` exclude each other"));
+            }
+        }
+        let address = table.optional::<Endpoint>("address", d);
+        let list = table.optional::<Vec<Located<Endpoint>>>("addresses", d);
+        if let Some(list) = &list
+            && list.value.is_empty()
+        {
+            d.error(list.span, "`addresses` is empty");
+        }
+        let mark = table.within("fwmark", &(1..=u32::MAX), d);
+        faulty |= !written.is_empty() && address.is_none() && list.is_none() && mark.is_none();
+        let families = [("ipv4", Family::Ipv4), ("ipv6", Family::Ipv6)];
+        let family = table.choice("family", &families, d);
+        if let (Some(family), None) = (&family, &mark) {
+            d.error(family.span, "`family` is only for `fwmark`: an address tells its family itself");
+        }
+        let transports = [("tcp", Transport::Tcp), ("udp", Transport::Udp), ("sctp", Transport::Sctp)];
+        let transport = table.choice("protocol", &transports, d);
+        if let (Some(transport), Some(_)) = (&transport, &mark) {
+            d.error(transport.span, "`protocol` is not for `fwmark`: the mark says which packets are meant");
+        }
+        let span = table.span();
+        let transport = transport.unwrap_or(Located { value: Transport::Tcp, span });
+        let addresses = address.into_iter().chain(list.into_iter().flat_map(|list| list.value)).collect();
+        Self { transport, addresses, mark, family: family.map(|family| family.value), span, faulty }
+    }
+
+    /// The port on which servers serve unless they say otherwise.
+    fn port(&self) -> Option<u16> {
+        self.addresses.iter().find_map(|endpoint| endpoint.value.port)
+    }
+
+    fn services(&self, servers: &[Placed], seen: &mut Services, d: &mut Diagnostics) -> Vec<ServiceKey> {
+        let mut services = Vec::new();
+        for endpoint in &self.addresses {
+            let Endpoint { address, port } = endpoint.value;
+            let key =
+                ServiceKey::Address { transport: self.transport.value, address, port: port.unwrap_or(0) };
+            if seen.note(key, endpoint.span, d) {
+                services.push(key);
+            }
+        }
+        if let Some(mark) = &self.mark {
+            let of_servers = || servers.iter().map(|placed| Family::of(placed.server.address));
+            let guess = of_servers().next().filter(|first| of_servers().all(|family| family == *first));
+            if let Some(family) = self.family.or(guess) {
+                let key = ServiceKey::Mark { family, mark: mark.value };
+                if seen.note(key, mark.span, d) {
+                    services.push(key);
+                }
+            } else if !self.faulty {
+                d.error(
+                    self.span,
+                    "`family` is missing: the servers don't tell the family of the marked packets",
+                )
+                .hint("write family = \"ipv4\" or family = \"ipv6\"");
+            }
+        }
+        services
+    }
+}
+
+fn service(table: &mut Table<'_>, identity: &Identity, d: &mut Diagnostics) -> Option<Service> {
+    let schedulers: Vec<(&str, &str)> = SCHEDULERS.iter().map(|name| (*name, *name)).collect();
+    let scheduler = table.choice("scheduler", &schedulers, d);
+    let known = scheduler.is_some() || !table.has("scheduler");
+    let scheduler = scheduler.map_or("wlc", |scheduler| scheduler.value);
+    let mut flags = SchedulerFlags::default();
+    for flag in table.optional::<Vec<Located<String>>>("scheduler_flags", d).map_or(vec![], |f| f.value) {
+        match flags.with(&flag.value, scheduler) {
+            Ok(with) => flags = with,
+            Err(FlagError::Foreign(owner)) if known => {
+                let fault =
+                    format!("`{}` is a flag of scheduler \"{owner}\", not of \"{scheduler}\"", flag.value);
+                d.error(flag.span, fault);
+            }
+            Err(FlagError::Foreign(_)) => {}
+            Err(FlagError::Unknown) => {
+                let names: Vec<&str> = SchedulerFlags::names().collect();
+                d.error(flag.span, format!("no scheduler has a flag {:?}", flag.value))
+                    .hint(format!("known: {}", names.join(", ")));
+            }
+        }
+    }
+    let persistence = persistence(table, identity, d);
+    let one_packet = table.optional::<bool>("one_packet", d);
+    if let Some(one) = &one_packet
+        && one.value
+        && identity.mark.is_none()
+        && identity.transport.value != Transport::Udp
+    {
+        d.error(one.span, "`one_packet` is only for protocol = \"udp\"");
+    }
+    if persistence.is_none() {
+        for endpoint in identity.addresses.iter().filter(|endpoint| endpoint.value.port.is_none()) {
+            let fault = format!(
+                "{} has no port: a service for all ports needs `persistence`",
+                endpoint.value.address
+            );
+            d.error(endpoint.span, fault).hint(format!(
+                "write a port, as in \"{}\", or persistence = \"6m\"",
+                with_port(endpoint.value.address)
+            ));
+        }
+    }
+    Some(Service {
+        scheduler: scheduler.parse().ok()?,
+        flags,
+        one_packet: one_packet.is_some_and(|one| one.value),
+        persistence: persistence.map(|persistence| persistence.value),
+    })
+}
+
+fn with_port(address: IpAddr) -> String {
+    std::net::SocketAddr::new(address, 80).to_string()
+}
+
+fn persistence(
+    table: &mut Table<'_>,
+    identity: &Identity,
+    d: &mut Diagnostics,
+) -> Option<Located<Persistence>> {
+    let day = 24 * 3600;
+    let timeout = table.within("persistence", &(Duration::from_secs(1)..=Duration::from_secs(366 * day)), d);
+    if let Some(timeout) = &timeout
+        && timeout.value.subsec_nanos() != 0
+    {
+        d.error(timeout.span, "`persistence` is in whole seconds: the kernel knows no other");
+    }
+    let bits = match (&identity.mark, identity.family, identity.addresses.first()) {
+        (Some(_), family, _) => family.map_or(128, Family::bits),
+        (None, _, Some(endpoint)) => Family::of(endpoint.value.address).bits(),
+        (None, _, None) => 128,
+    };
+    let granularity = table.within("persistence_granularity", &(1..=bits), d);
+    let engine = table.choice("persistence_engine", &[("sip", "sip")], d);
+    if let Some(engine) = &engine
+        && identity.mark.is_none()
+        && identity.transport.value != Transport::Udp
+    {
+        d.error(engine.span, "the persistence engine \"sip\" is only for protocol = \"udp\"");
+    }
+    let stray = [granularity.as_ref().map(|g| g.span), engine.as_ref().map(|e| e.span)];
+    let Some(timeout) = timeout else {
+        if !table.has("persistence") {
+            for span in stray.into_iter().flatten() {
+                d.error(span, "this means nothing without `persistence`");
+            }
+        }
+        return None;
+    };
+    let value = Persistence {
+        timeout: u32::try_from(timeout.value.as_secs()).unwrap_or(u32::MAX),
+        granularity: granularity.map_or(bits, |granularity| granularity.value),
+        engine: engine.and_then(|engine| engine.value.parse::<Name>().ok()),
+    };
+    Some(Located { value, span: timeout.span })
+}
+
+fn sorry(table: &mut Table<'_>, forward: Forward, d: &mut Diagnostics) -> Option<Located<Sorry>> {
+    let value = table.value("sorry_server", d)?;
+    let (at, forward) = match value.shape() {
+        Shape::Table(mut table) => {
+            let at = table.required::<Endpoint>("address", d);
+            let forward = server::forward(&mut table, d).unwrap_or(forward);
+            table.finish(d);
+            (at.map(|at| at.value), forward)
+        }
+        Shape::String(_)
+        | Shape::Integer(_)
+        | Shape::Float(_)
+        | Shape::Boolean(_)
+        | Shape::Datetime
+        | Shape::List(_) => (value.read::<Endpoint>(d), forward),
+    };
+    let Endpoint { address, port } = at?;
+    Some(Located { value: Sorry { address, port, forward }, span: value.span() })
+}
+
+fn servers(table: &mut Table<'_>, inherited: &Inherited, d: &mut Diagnostics) -> Vec<Placed> {
+    let mut placed = Vec::new();
+    let short = table.optional::<Vec<Located<Endpoint>>>("real_servers", d);
+    for at in short.map_or_else(Vec::new, |short| short.value) {
+        placed.push(server::plain(at, inherited, d));
+    }
+    for mut table in table.tables("real_server", d) {
+        placed.extend(server::read(&mut table, inherited, d));
+        table.finish(d);
+    }
+    if placed.is_empty() && !table.has("real_server") && !table.has("real_servers") {
+        d.warning(table.span(), "a virtual server without real servers");
+    }
+    placed
+}
