@@ -382,10 +382,14 @@ impl FromValue for CommandLine {
                 return None;
             }
         };
-        let command = Self::new(argv);
-        if command.is_none() {
+        let Some(command) = Self::new(argv) else {
             v.refuse("the command names no program", d);
+            return None;
+        };
+        if command.program().contains('/') && !command.program().starts_with('/') {
+            v.refuse("the program is neither an absolute path nor a bare name", d);
+            return None;
         }
-        command
+        Some(command)
     }
 }

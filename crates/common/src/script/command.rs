@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::config::{CommandLine, UserName};
+
 /// Whether a run is worth anything without the process that started it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
@@ -14,11 +16,11 @@ pub enum Purpose {
 /// A script as the configuration names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command {
-    /// The program and its arguments, never seen by a shell. The program is an absolute path, or a bare name
-    /// that is looked for in [`Command::SEARCH_PATH`].
-    pub argv: Vec<String>,
-    /// `user` or `user:group`; without it the runner's default user.
-    pub user: Option<String>,
+    /// The program and its arguments. The program is an absolute path, or a bare name that is looked for in
+    /// [`Command::SEARCH_PATH`].
+    pub line: CommandLine,
+    /// Who runs it; without it the runner's default user.
+    pub user: Option<UserName>,
     /// Variables added to the few that every script gets.
     pub environment: Vec<(String, String)>,
     /// After this the process group gets TERM, and [`super::RunTable::GRACE`] later KILL.
@@ -31,27 +33,20 @@ impl Command {
     /// Where a program without a path is looked for, and the `PATH` of every script.
     pub const SEARCH_PATH: &'static str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-    /// A probe with the default user and no further variables.
-    pub fn probe(argv: Vec<String>, time_limit: Duration) -> Self {
-        Self { argv, user: None, environment: Vec::new(), time_limit, purpose: Purpose::Probe }
+    /// Asks about the state of something.
+    pub fn probe(line: CommandLine, user: Option<UserName>, time_limit: Duration) -> Self {
+        Self { line, user, environment: Vec::new(), time_limit, purpose: Purpose::Probe }
     }
 
-    /// A notification with the default user and no further variables.
-    pub fn notify(argv: Vec<String>, time_limit: Duration) -> Self {
-        Self { argv, user: None, environment: Vec::new(), time_limit, purpose: Purpose::Notify }
+    /// Tells about something.
+    pub fn notify(line: CommandLine, user: Option<UserName>, time_limit: Duration) -> Self {
+        Self { line, user, environment: Vec::new(), time_limit, purpose: Purpose::Notify }
     }
 
     /// Adds a variable.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
         self.environment.push((name.to_owned(), value.into()));
-        self
-    }
-
-    /// Runs it as somebody else than the default user.
-    #[must_use]
-    pub fn by(mut self, user: Option<String>) -> Self {
-        self.user = user;
         self
     }
 }

@@ -11,14 +11,24 @@
 //! signals; it holds nothing of ours, and the script's outcome does not wait for it.
 
 mod command;
+mod identity;
 mod notify_queue;
 mod outcome;
 mod output;
+mod outputs;
+pub mod path;
+mod program;
 mod run_table;
+mod runner;
 pub mod shebang;
 
 pub use command::{Command, Purpose};
+pub use identity::{Identity, IdentityError};
 pub use notify_queue::{Class, JobNumber, Notice, NotifyAction, NotifyQueue};
 pub use outcome::{Finished, Outcome};
 pub use output::Output;
 pub use run_table::{Ending, Exit, RunTable, Step};
+pub use runner::Runner;
+
+#[cfg(test)]
+mod scratch;

@@ -16,6 +16,8 @@ pub enum Outcome {
     TimedOut(Duration),
     /// Its owner had it stopped.
     Stopped,
+    /// It ended, and the system does not say how.
+    Lost(String),
     /// It was not started at all, and why not.
     NotStarted(String),
 }
@@ -37,6 +39,7 @@ impl fmt::Display for Outcome {
             },
             Self::TimedOut(limit) => write!(f, "not done within {limit:?}: killed"),
             Self::Stopped => f.write_str("stopped"),
+            Self::Lost(why) => write!(f, "ended, nobody knows how: {why}"),
             Self::NotStarted(why) => write!(f, "not started: {why}"),
         }
     }

@@ -4,6 +4,7 @@
 //! * `netlink`: raw message layouts
 //! * [`pidfd`]: a descriptor for a process
 //! * [`raw`]: raw and packet sockets and their options
+//! * [`script`]: fork and exec of somebody else's program, as another user
 //! * [`spawn`]: fork and exec of a program with descriptors of our choice
 //!
 //! Every block names its precondition and who guarantees it; every public function is safe to call.
@@ -13,4 +14,5 @@ pub mod inherit;
 pub(crate) mod netlink;
 pub mod pidfd;
 pub mod raw;
+pub mod script;
 pub mod spawn;

@@ -187,6 +187,12 @@ fn commands_are_a_list_or_one_string_split_without_a_shell() {
             "{text}"
         );
     }
+    for text in ["\"bin/check\"", "[\"./check\", \"/a\"]"] {
+        assert_eq!(
+            value_of::<CommandLine>(text),
+            Err("`k`: the program is neither an absolute path nor a bare name".to_owned())
+        );
+    }
     assert_eq!(
         value_of::<CommandLine>("5"),
         Err("`k`: expected a command: a list of arguments, or one string, found the number 5".to_owned())
