@@ -7,6 +7,7 @@
 //! Whatever the server sends, a probe keeps a bounded part of it.
 
 mod kind;
+mod lines;
 #[cfg(test)]
 mod transcript;
 
@@ -80,6 +81,20 @@ kinds! {
     http => Http;
     /// What a program says.
     script => Script;
+    /// Greets and answers as a mail server does.
+    smtp => Smtp;
+    /// Answers a question about a name.
+    dns => Dns;
+    /// Does not refuse a datagram, or answers it.
+    udp => Udp;
+    /// Answers an ICMP echo request.
+    ping => Ping;
+    /// Answers PING.
+    redis => Redis;
+    /// Takes part in the start of a session.
+    postgres => Postgres;
+    /// Greets and answers a login.
+    mysql => Mysql;
 }
 
 /// What an attempt found, in plain words, as `status` and the log show it.

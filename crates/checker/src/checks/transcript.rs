@@ -40,6 +40,11 @@ impl Transcript {
         }
     }
 
+    /// This comes in, and TLS is to be started.
+    pub(crate) fn secures(&mut self, input: Input<'_>) {
+        assert_eq!(self.probe.on(input), Step::Secure(super::Tls::default()));
+    }
+
     /// This comes in, and more is waited for.
     pub(crate) fn waits(&mut self, input: Input<'_>) {
         assert_eq!(self.probe.on(input), Step::Read);
