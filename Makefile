@@ -24,10 +24,11 @@ test-unit: ## what needs neither root nor Debian packages
 test-e2e: deps ## end to end, test kernel and interop (root)
 	@tests/run e2e
 
-lint: ## format, clippy, shellcheck, purity, documentation, licences
+lint: ## format, clippy, shellcheck, purity, documentation, manual pages, licences
 	$(CARGO) fmt --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	@tests/lint/shell
+	@tests/lint/manual
 	@tests/lint/pure
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked -q
 	@tests/lint/licences
