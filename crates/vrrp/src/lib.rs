@@ -5,6 +5,7 @@
 //! The shell around them: `io` (sockets, scripts), `effects` (netlink), `run` (the loop's process).
 #![forbid(unsafe_code)]
 
+pub mod effects;
 pub mod io;
 pub mod machine;
 pub mod wire;

@@ -76,9 +76,13 @@ impl Link {
         self.up && self.running
     }
 
-    /// Reads an `RTM_NEWLINK` or `RTM_DELLINK`.
+    /// Reads an `RTM_NEWLINK` or `RTM_DELLINK`; `None` for one that is about a bridge's port.
     pub fn parse(reply: &Reply<'_>) -> Option<Self> {
         let (header, attributes) = reply.split::<HEADER>()?;
+        // A bridge reports its ports under its own family; a port that leaves it is not a link that is gone.
+        if header.first() != Some(&0) {
+            return None;
+        }
         let flags = u32::from_ne_bytes(*header.get(8..)?.first_chunk()?);
         let mut link = Self {
             index: IfIndex(u32::from_ne_bytes(*header.get(4..)?.first_chunk()?)),

@@ -62,6 +62,13 @@ fn a_link_is_read_as_the_kernel_reports_it() {
     assert_eq!(expected.mac.unwrap().to_string(), "02:00:00:00:00:01");
 }
 
+#[test]
+fn a_port_that_leaves_its_bridge_is_not_a_link_that_is_gone() {
+    let mut payload = VETH.to_vec();
+    payload[0] = 7; // AF_BRIDGE
+    assert_eq!(Link::parse(&Reply { kind: libc::RTM_DELLINK, payload: &payload }), None);
+}
+
 proptest! {
     #[test]
     fn any_bytes_are_read_without_panic(payload in proptest::collection::vec(any::<u8>(), 0..200)) {

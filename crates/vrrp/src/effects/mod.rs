@@ -1,0 +1,172 @@
+//! Performing what the core wants: sockets, the kernel's addresses, announcements, scripts, the log.
+//!
+//! Actions are performed in their order. What fails comes back as events, which the caller feeds to the core; nothing
+//! here decides anything. [`kernel`] is the other direction: what the kernel reports, as events.
+
+mod addresses;
+pub mod kernel;
+pub mod scripts;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::time::Instant;
+
+use common::event_loop::Registry;
+
+use crate::io::announcer::Announcer;
+use crate::io::listener::Listener;
+use crate::io::sender::Sender;
+use crate::machine::action::{Action, AdvertPacket, Announcement, Listener as Wanted};
+use crate::machine::event::Event;
+use crate::machine::fact::{Fact, Severity};
+use crate::machine::id::{Family, LinkIndex, LinkName, Tag};
+use crate::wire::announce;
+use kernel::Kernel;
+use scripts::Scripts;
+
+/// Everything the process does to the outside.
+#[derive(Debug)]
+pub struct Effects<K: Copy> {
+    /// Interfaces and addresses.
+    pub kernel: Kernel<K>,
+    /// Scripts.
+    pub scripts: Scripts<K>,
+    listeners: BTreeMap<(LinkName, Family), Listener<K>>,
+    sender: Sender,
+    announcer: Announcer,
+    registry: Registry<K>,
+    listener_key: fn(LinkName, Family) -> K,
+    // Kept between announcements for its memory.
+    frame: Vec<u8>,
+}
+
+impl<K: Copy> Effects<K> {
+    /// Puts the parts together. Listeners are registered under what `listener_key` says.
+    ///
+    /// # Errors
+    /// No permission for a packet socket, or no descriptors.
+    pub fn new(
+        kernel: Kernel<K>,
+        scripts: Scripts<K>,
+        registry: Registry<K>,
+        listener_key: fn(LinkName, Family) -> K,
+    ) -> io::Result<Self> {
+        Ok(Self {
+            kernel,
+            scripts,
+            listeners: BTreeMap::new(),
+            sender: Sender::default(),
+            announcer: Announcer::open()?,
+            registry,
+            listener_key,
+            frame: Vec::new(),
+        })
+    }
+
+    /// The listener of an interface and family.
+    pub fn listener(&mut self, link: LinkName, family: Family) -> Option<&mut Listener<K>> {
+        self.listeners.get_mut(&(link, family))
+    }
+
+    /// Closes a listener that broke.
+    pub fn close(&mut self, link: LinkName, family: Family) {
+        self.listeners.remove(&(link, family));
+    }
+
+    /// Performs actions in order, emptying the list; failures are appended to `failed`.
+    pub fn perform(&mut self, actions: &mut Vec<Action>, now: Instant, failed: &mut Vec<Event<'static>>) {
+        for action in actions.drain(..) {
+            if !matches!(action, Action::Report(_)) {
+                log::trace!("{action}");
+            }
+            self.perform_one(&action, now, failed);
+        }
+        self.scripts.flush(now);
+    }
+
+    fn perform_one(&mut self, action: &Action, now: Instant, failed: &mut Vec<Event<'static>>) {
+        let Kernel { socket, names, .. } = &mut self.kernel;
+        match action {
+            Action::OpenListener(wanted) => {
+                if let Err(error) = self.listen(wanted) {
+                    self.close(wanted.link, wanted.family);
+                    let (link, family) = (wanted.link, wanted.family);
+                    failed.push(Event::ListenerFailed { link, family, error: error.to_string() });
+                }
+            }
+            Action::CloseListener { link, family } => self.close(*link, *family),
+            Action::SendAdvert { instance, packet, .. } => self.send(instance, packet, failed),
+            Action::InstallAddresses { instance, addresses, lifetime } => {
+                addresses::install(socket, names, instance.id, addresses, *lifetime, failed);
+            }
+            Action::RefreshAddresses { instance, addresses, lifetime } => {
+                addresses::install(socket, names, instance.id, addresses, *lifetime, failed);
+            }
+            Action::RemoveAddresses { instance, addresses } => {
+                for address in addresses {
+                    self.sender.forget_source(address.link, address.address);
+                }
+                addresses::remove(socket, names, instance.id, addresses, failed);
+            }
+            Action::Announce { instance, announcements, repeat } => {
+                self.announce(instance, announcements, *repeat);
+            }
+            Action::RunScript { script, run } => self.scripts.run(script, run, now, failed),
+            Action::StopScript { script } => self.scripts.stop(script, now),
+            Action::Notify(notification) => self.scripts.notify(notification, now),
+            Action::Report(fact) => report(fact),
+        }
+    }
+
+    fn listen(&mut self, wanted: &Wanted) -> io::Result<()> {
+        let place = (wanted.link, wanted.family);
+        if let Some(open) = self.listeners.get_mut(&place)
+            && open.change(wanted)?
+        {
+            return Ok(());
+        }
+        // Another interface under the old name: the sockets that send are on the old one too.
+        self.sender.forget(wanted.link);
+        let key = (self.listener_key)(wanted.link, wanted.family);
+        self.listeners.insert(place, Listener::open(wanted, key, &self.registry)?);
+        Ok(())
+    }
+
+    fn send(&mut self, instance: &Tag, packet: &AdvertPacket, failed: &mut Vec<Event<'static>>) {
+        for copy in &packet.copies {
+            let sent = match self.kernel.names.index(copy.link) {
+                Some(index) => self.sender.send(copy, LinkIndex(index.0)),
+                None => Err(io::ErrorKind::NotFound.into()),
+            };
+            if let Err(error) = sent {
+                let error = format!("{error} interface={} destination={}", copy.link, copy.destination);
+                failed.push(Event::SendFailed { instance: instance.id, error });
+            }
+        }
+    }
+
+    fn announce(&mut self, instance: &Tag, announcements: &[Announcement], repeat: u8) {
+        for _ in 0..repeat {
+            for Announcement { link, index, mac, address } in announcements {
+                if !announce::write(*mac, *address, &mut self.frame) {
+                    continue;
+                }
+                if let Err(error) = self.announcer.send(*index, &self.frame) {
+                    // A lost one is repeated by the core's schedule; a link that is gone is told by the monitor.
+                    log::debug!(
+                        "announcement not sent: {error} instance={instance} interface={link} address={address}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+fn report(fact: &Fact) {
+    let level = match fact.severity() {
+        Severity::Debug => log::Level::Debug,
+        Severity::Info => log::Level::Info,
+        Severity::Warn => log::Level::Warn,
+    };
+    log::log!(level, "{fact}");
+}
