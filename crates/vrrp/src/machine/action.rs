@@ -76,7 +76,8 @@ pub enum Action {
         /// What to run.
         run: Arc<Command>,
     },
-    /// Kill a running tracked script; no answer is wanted.
+    /// Kill a running tracked script; `Event::ScriptFinished` follows as for any other end. One that is no longer in the
+    /// plan needs no answer.
     StopScript {
         /// The script.
         script: Name,

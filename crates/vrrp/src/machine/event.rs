@@ -1,5 +1,6 @@
 //! What can happen to the core. Events are past tense and self-contained; the shell makes them.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use super::address::ObservedAddress;
@@ -46,6 +47,13 @@ pub enum Event<'a> {
         script: Name,
         /// How it ended.
         outcome: ScriptOutcome,
+    },
+    /// `Action::OpenListener` was performed. Always told, so that an earlier failure ends.
+    ListenerOpened {
+        /// The interface.
+        link: LinkName,
+        /// The family.
+        family: Family,
     },
     /// `Action::OpenListener` could not be performed, or the socket broke later. The core asks again by itself.
     ListenerFailed {
@@ -115,4 +123,15 @@ pub enum ScriptOutcome {
     TimedOut,
     /// It could not be started.
     NotStarted(String),
+}
+
+impl fmt::Display for ScriptOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exited(code) => write!(f, "exit {code}"),
+            Self::Killed(signal) => write!(f, "signal {signal}"),
+            Self::TimedOut => f.write_str("time limit"),
+            Self::NotStarted(error) => write!(f, "not started: {error}"),
+        }
+    }
 }

@@ -123,8 +123,38 @@ pub enum Cause {
     ScriptFailed(Name),
     /// A tracked script without weight has not ended once yet.
     ScriptPending(Name),
+    /// An interface tracked in reverse is up.
+    LinkUp(LinkName),
+    /// A script tracked in reverse succeeds.
+    ScriptSucceeds(Name),
     /// Another member of the sync group is in fault.
     Member(Name),
+}
+
+impl Cause {
+    /// Not a fault yet: the answer is still to come.
+    #[must_use]
+    pub const fn is_pending(&self) -> bool {
+        matches!(self, Self::ScriptPending(_))
+    }
+
+    /// Whether adverts can still be sent in spite of it.
+    #[must_use]
+    pub const fn lets_send(&self) -> bool {
+        match self {
+            Self::ScriptFailed(_)
+            | Self::ScriptPending(_)
+            | Self::ScriptSucceeds(_)
+            | Self::LinkUp(_)
+            | Self::Member(_) => true,
+            Self::LinkMissing(_)
+            | Self::LinkDown(_)
+            | Self::NoCarrier(_)
+            | Self::NoSource(_)
+            | Self::SourceMissing(..)
+            | Self::NoListener(..) => false,
+        }
+    }
 }
 
 impl fmt::Display for Cause {
@@ -138,6 +168,8 @@ impl fmt::Display for Cause {
             Self::NoListener(l, e) => write!(f, "no socket for adverts on interface {l}: {e}"),
             Self::ScriptFailed(n) => write!(f, "script {n} fails"),
             Self::ScriptPending(n) => write!(f, "script {n} has not finished yet"),
+            Self::LinkUp(l) => write!(f, "interface {l} is up"),
+            Self::ScriptSucceeds(n) => write!(f, "script {n} succeeds"),
             Self::Member(n) => write!(f, "sync group member {n} is in fault"),
         }
     }

@@ -50,8 +50,8 @@ impl LinkName {
     /// The name, unless it is empty, too long, or not a name the kernel would take.
     #[must_use]
     pub fn new(text: &str) -> Option<Self> {
-        let usable = |b: u8| b.is_ascii_graphic() && b != b'/' && b != b':';
-        if text.is_empty() || text.len() > 15 || !text.bytes().all(usable) {
+        let unusable = |c: char| c == '/' || c == ':' || c.is_whitespace() || c.is_control();
+        if text.is_empty() || text.len() > 15 || text.contains(unusable) {
             return None;
         }
         let mut bytes = [0; 16];
@@ -62,8 +62,8 @@ impl LinkName {
     /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        let len = self.bytes.iter().position(|b| *b == 0).unwrap_or(0);
-        // Made from ASCII text only.
+        let len = self.bytes.iter().position(|b| *b == 0).unwrap_or(self.bytes.len());
+        // Made from text; nothing was cut.
         self.bytes.get(..len).and_then(|b| str::from_utf8(b).ok()).unwrap_or("")
     }
 }

@@ -8,10 +8,25 @@
 
 pub mod action;
 pub mod address;
+mod announce;
+mod deadlines;
 pub mod event;
 pub mod fact;
+mod group;
 pub mod id;
+mod index;
+mod instance;
+mod limiter;
+mod links;
+mod owned;
+mod packet;
+mod peers;
+pub mod router;
+mod script;
+pub mod timing;
+mod track;
 
 pub use action::Action;
 pub use event::Event;
 pub use fact::Fact;
+pub use router::Router;

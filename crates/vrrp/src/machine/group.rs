@@ -1,0 +1,51 @@
+//! Sync groups: instances that move together.
+//!
+//! A group is master only when every member would be; a member that yields, or is in fault, takes the others along.
+//! This file holds what a group is and decides; [`Router`](super::router::Router) carries it out.
+
+use super::fact::StateName;
+use super::id::InstanceId;
+use super::instance::{Instance, State};
+use crate::plan::GroupPlan;
+
+/// A sync group.
+#[derive(Debug)]
+pub(super) struct Group {
+    pub(super) plan: GroupPlan,
+    pub(super) members: Vec<InstanceId>,
+    pub(super) state: StateName,
+}
+
+/// What the members are to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Move {
+    /// Nothing.
+    Stay,
+    /// All that are not master yet become master.
+    Promote,
+    /// All masters release.
+    Release,
+}
+
+/// What a look at the members says.
+pub(super) fn decide<'i>(members: &(impl Iterator<Item = &'i Instance> + Clone)) -> Move {
+    let ready = |m: &Instance| m.is_master() || m.wants_master();
+    if members.clone().all(ready) {
+        return if members.clone().all(Instance::is_master) { Move::Stay } else { Move::Promote };
+    }
+    if members.clone().any(Instance::is_master) { Move::Release } else { Move::Stay }
+}
+
+/// The state of the whole.
+pub(super) fn state<'i>(members: &(impl Iterator<Item = &'i Instance> + Clone)) -> StateName {
+    let any = |state: fn(&State) -> bool| members.clone().any(|m| state(&m.state));
+    if any(|s| matches!(s, State::Fault)) {
+        StateName::Fault
+    } else if any(|s| matches!(s, State::Init)) {
+        StateName::Init
+    } else if any(|s| matches!(s, State::Backup(_))) {
+        StateName::Backup
+    } else {
+        StateName::Master
+    }
+}

@@ -1,0 +1,355 @@
+//! Between the states: what is sent, installed, removed, announced and told, in which order.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use super::{Backup, Cx, Expect, Heard, Instance, Master, Releasing, State, Then};
+use crate::machine::action::{Action, Notification, NotifyState, Object};
+use crate::machine::announce::Announcer;
+use crate::machine::fact::{Cause, Fact, Reason, StateName};
+use crate::machine::owned::{self, Holder};
+use crate::plan::NotifyPlan;
+use crate::wire::admit::Admitted;
+
+impl Instance {
+    /// Startup (S1, S2): to work, or to fault if something keeps it from that.
+    pub(in crate::machine) fn start(&mut self, causes: BTreeSet<Cause>, cx: &mut Cx<'_>) {
+        self.active = true;
+        if !self.plan.is_owner() {
+            self.remove_leftovers(cx);
+        }
+        if causes.is_empty() {
+            self.begin(Reason::Started, cx);
+        } else {
+            self.set_causes(causes, cx);
+        }
+    }
+
+    /// An owner is master at once (S1); everybody else listens first (S2).
+    fn begin(&mut self, reason: Reason, cx: &mut Cx<'_>) {
+        if self.plan.is_owner() && !self.grouped {
+            self.enter_master(Reason::Owner, cx);
+            return;
+        }
+        let from = self.state_name();
+        let wait = if reason == Reason::Started {
+            self.wish_interval()
+        } else {
+            self.down_interval(self.plan.interval)
+        };
+        self.state = State::Backup(Backup {
+            down_at: cx.now + wait,
+            interval: self.plan.interval,
+            master: None,
+            preempt_at: None,
+            expect: Expect::Silence,
+            // The owners of a group do not wait for silence, only for each other.
+            silent: self.plan.is_owner(),
+            graced: false,
+        });
+        self.transition_from(from, reason, cx);
+    }
+
+    /// Our addresses from an earlier run must not stay with a router that is not master.
+    fn remove_leftovers(&mut self, cx: &mut Cx<'_>) {
+        let (mut leftovers, mut foreign) = (Vec::new(), Vec::new());
+        for address in &self.plan.addresses {
+            match cx.links.address(address.link, address.address) {
+                Some(observed) if observed.ours => leftovers.push(address.clone()),
+                Some(_) if !self.plan.is_owner() => foreign.push(address.clone()),
+                Some(_) | None => {}
+            }
+        }
+        owned::remove(&self.tag, &leftovers, cx.links, cx.out);
+        for address in foreign {
+            cx.out.push(Action::Report(Fact::ForeignAddress { instance: self.tag.clone(), address }));
+        }
+    }
+
+    /// S4: advert, then addresses, then announcements, then the word of it.
+    pub(in crate::machine) fn enter_master(&mut self, reason: Reason, cx: &mut Cx<'_>) {
+        let from = self.state_name();
+        self.derive_from_links(cx.links);
+        self.send(self.priority, cx);
+        let holder = Holder::take(&self.request(cx.now), cx.links, cx.out);
+        self.state = State::Master(Master {
+            advert_at: cx.now + self.plan.interval,
+            answered_at: None,
+            announcer: Announcer::start(&self.plan.announce, cx.now),
+            holder,
+        });
+        self.announce_due(cx);
+        self.transition_from(from, reason, cx);
+    }
+
+    /// Master again after a restart: nobody noticed, so nothing is announced, and the adverts go on in step.
+    pub(in crate::machine) fn resume_master(&mut self, advert_at: Instant, cx: &mut Cx<'_>) {
+        self.active = true;
+        let from = self.state_name();
+        self.derive_from_links(cx.links);
+        let holder = Holder::take(&self.request(cx.now), cx.links, cx.out);
+        self.state =
+            State::Master(Master { advert_at, answered_at: None, announcer: Announcer::default(), holder });
+        self.record(from, Reason::Restored, cx);
+        if advert_at <= cx.now {
+            self.advertise(cx);
+            if let State::Master(master) = &mut self.state {
+                master.advert_at = cx.now + self.plan.interval;
+            }
+        }
+    }
+
+    /// Backup again after a restart, with the time that is left.
+    pub(in crate::machine) fn resume_backup(&mut self, backup: Backup, cx: &mut Cx<'_>) {
+        self.active = true;
+        let from = self.state_name();
+        self.remove_leftovers(cx);
+        self.state = State::Backup(backup);
+        self.record(from, Reason::Restored, cx);
+    }
+
+    /// S11: a better master is there (or may be): the addresses go at once, nothing is sent.
+    pub(super) fn yield_to(&mut self, advert: Option<Admitted>, reason: Reason, cx: &mut Cx<'_>) {
+        let from = self.state_name();
+        self.drop_addresses(cx);
+        let interval = advert.map_or(self.plan.interval, |a| a.interval);
+        let wait = match advert {
+            Some(_) => self.down_interval(interval),
+            None => interval + self.skew(interval),
+        };
+        self.state = State::Backup(Backup {
+            down_at: cx.now + wait,
+            interval,
+            master: advert.map(|a| Heard { address: a.source, priority: a.priority }),
+            preempt_at: None,
+            expect: Expect::Silence,
+            silent: false,
+            graced: false,
+        });
+        self.transition_from(from, reason, cx);
+    }
+
+    /// Takes the addresses off, if they are held.
+    fn drop_addresses(&mut self, cx: &mut Cx<'_>) {
+        match std::mem::replace(&mut self.state, State::Init) {
+            State::Master(Master { holder, .. }) | State::Releasing(Releasing { holder, .. }) => {
+                holder.release(&self.request(cx.now), cx.links, cx.out);
+            }
+            other @ (State::Init | State::Fault | State::Backup(_)) => self.state = other,
+        }
+    }
+
+    /// A master leaves on purpose: priority 0 is sent (S13), and unless told otherwise the addresses stay until the
+    /// successor is heard.
+    pub(in crate::machine) fn release(&mut self, then: Then, cx: &mut Cx<'_>) {
+        match std::mem::replace(&mut self.state, State::Init) {
+            State::Master(Master { holder, .. }) => {
+                self.send(0, cx);
+                let until = if self.plan.hand_over { self.hand_over_until(cx.now) } else { cx.now };
+                self.state = State::Releasing(Releasing { until, holder, then });
+                if until <= cx.now {
+                    self.released(None, cx);
+                    return;
+                }
+                let at_most_ms = u64::try_from((until - cx.now).as_millis()).unwrap_or(u64::MAX);
+                cx.out.push(Action::Report(Fact::HandingOver { instance: self.tag.clone(), at_most_ms }));
+            }
+            State::Releasing(releasing) => {
+                self.state = State::Releasing(Releasing { then, ..releasing });
+            }
+            other @ (State::Init | State::Fault | State::Backup(_)) => self.state = other,
+        }
+    }
+
+    /// The successor was heard, or nobody came forward in time.
+    pub(super) fn released(&mut self, successor: Option<Admitted>, cx: &mut Cx<'_>) {
+        let State::Releasing(releasing) = &self.state else {
+            return;
+        };
+        match releasing.then.clone() {
+            Then::Backup(reason) => {
+                let reason = match successor {
+                    Some(advert) => Reason::HandedOver { to: Some(advert.source) },
+                    None => reason,
+                };
+                self.yield_to(successor, reason, cx);
+            }
+            Then::Init(reason) => {
+                let reason = successor.map_or(reason, |a| Reason::HandedOver { to: Some(a.source) });
+                self.enter_init(reason, cx);
+            }
+        }
+    }
+
+    fn enter_init(&mut self, reason: Reason, cx: &mut Cx<'_>) {
+        let from = self.state_name();
+        self.drop_addresses(cx);
+        self.state = State::Init;
+        self.transition_from(from, reason, cx);
+    }
+
+    /// S8, S13: an orderly stop. Done when the state is `Init`.
+    pub(in crate::machine) fn stop(&mut self, reason: Reason, cx: &mut Cx<'_>) {
+        self.active = false;
+        match &self.state {
+            State::Init => {}
+            State::Fault | State::Backup(_) => self.enter_init(reason, cx),
+            State::Master(_) | State::Releasing(_) => self.release(Then::Init(reason), cx),
+        }
+    }
+
+    /// As `stop`, but without waiting for a successor: the addresses are wanted elsewhere.
+    pub(in crate::machine) fn stop_now(&mut self, reason: Reason, cx: &mut Cx<'_>) {
+        self.active = false;
+        if self.is_master() {
+            self.send(0, cx);
+        }
+        if !matches!(self.state, State::Init) {
+            self.enter_init(reason, cx);
+        }
+    }
+
+    /// The group says so.
+    pub(in crate::machine) fn promote(&mut self, cx: &mut Cx<'_>) {
+        if let State::Backup(backup) = &self.state {
+            let reason = if self.plan.is_owner() { Reason::Owner } else { backup.expect.reason() };
+            self.enter_master(reason, cx);
+        }
+    }
+
+    /// What keeps it from its work changed.
+    pub(in crate::machine) fn set_causes(&mut self, mut causes: BTreeSet<Cause>, cx: &mut Cx<'_>) {
+        if self.is_running() {
+            // The first result of a tracker that a reload brought is waited for without stopping.
+            causes.retain(|c| !c.is_pending());
+        }
+        if !self.active && !matches!(self.state, State::Releasing(_)) {
+            self.causes = causes;
+            return;
+        }
+        if causes == self.causes {
+            return;
+        }
+        let before = std::mem::replace(&mut self.causes, causes);
+        for cause in before.difference(&self.causes) {
+            cx.out.push(Action::Report(Fact::CauseGone { instance: self.tag.clone(), cause: cause.clone() }));
+        }
+        for cause in self.causes.difference(&before) {
+            cx.out
+                .push(Action::Report(Fact::CauseArose { instance: self.tag.clone(), cause: cause.clone() }));
+        }
+        let Some(cause) = self.causes.iter().find(|c| !c.is_pending()).or_else(|| self.causes.first()) else {
+            self.recover(cx);
+            return;
+        };
+        // Waiting for a first result is no fault yet.
+        if cause.is_pending() && matches!(self.state, State::Init) {
+            return;
+        }
+        if !matches!(self.state, State::Fault) {
+            let cause = cause.clone();
+            self.enter_fault(cause, cx);
+        }
+    }
+
+    fn recover(&mut self, cx: &mut Cx<'_>) {
+        match self.state {
+            State::Init => self.begin(Reason::Started, cx),
+            State::Fault => self.begin(Reason::Recovered, cx),
+            State::Backup(_) | State::Master(_) | State::Releasing(_) => {}
+        }
+    }
+
+    fn enter_fault(&mut self, cause: Cause, cx: &mut Cx<'_>) {
+        if let State::Releasing(Releasing { then: Then::Init(reason), .. }) = &self.state {
+            let reason = reason.clone();
+            self.enter_init(reason, cx);
+            return;
+        }
+        let from = self.state_name();
+        if self.is_master() && self.causes.iter().all(Cause::lets_send) {
+            // The peers need not wait for the silence.
+            self.send(0, cx);
+        }
+        self.drop_addresses(cx);
+        self.state = State::Fault;
+        self.transition_from(from, Reason::Faulted(cause), cx);
+    }
+
+    fn transition_from(&mut self, from: StateName, reason: Reason, cx: &mut Cx<'_>) {
+        let to = self.state_name();
+        if from == to {
+            return;
+        }
+        let words = reason.to_string();
+        self.record(from, reason, cx);
+        let state = notify_state(to);
+        let object = Object::Instance(self.tag.name.clone());
+        notify(&self.plan.notify, &object, state, self.priority, &words, cx.out);
+    }
+
+    /// Reports and counts without running anything.
+    fn record(&mut self, from: StateName, reason: Reason, cx: &mut Cx<'_>) {
+        self.since = cx.now;
+        self.statistics.transitions += 1;
+        cx.out.push(Action::Report(Fact::Transition {
+            instance: self.tag.clone(),
+            from,
+            to: self.state_name(),
+            reason,
+            priority: self.priority,
+        }));
+    }
+}
+
+/// Queues the commands for a state: its own, then the general one.
+fn notify(
+    plan: &NotifyPlan,
+    object: &Object,
+    state: NotifyState,
+    priority: u8,
+    reason: &str,
+    out: &mut Vec<Action>,
+) {
+    let mut push = |run| {
+        let (object, reason) = (object.clone(), reason.to_owned());
+        out.push(Action::Notify(Box::new(Notification { object, state, priority, reason, run })));
+    };
+    if let Some(command) = plan.of(state) {
+        push(command.clone());
+    }
+    if let Some(command) = &plan.any {
+        let mut command = command.clone();
+        let (kind, name) = match object {
+            Object::Instance(name) => ("INSTANCE", name),
+            Object::Group(name) => ("GROUP", name),
+        };
+        command.argv.extend([
+            kind.to_owned(),
+            name.to_string(),
+            state.word().to_owned(),
+            priority.to_string(),
+        ]);
+        push(command);
+    }
+}
+
+/// The commands of a group.
+pub(in crate::machine) fn notify_group(
+    plan: &NotifyPlan,
+    object: &Object,
+    to: StateName,
+    out: &mut Vec<Action>,
+) {
+    let state = notify_state(to);
+    notify(plan, object, state, 0, "sync group", out);
+}
+
+const fn notify_state(state: StateName) -> NotifyState {
+    match state {
+        StateName::Master => NotifyState::Master,
+        StateName::Backup => NotifyState::Backup,
+        StateName::Fault => NotifyState::Fault,
+        StateName::Init => NotifyState::Stop,
+    }
+}

@@ -1,0 +1,117 @@
+//! The state of everything, copied out for people and programs.
+
+use std::time::Instant;
+
+use super::Router;
+use crate::machine::fact::StateName;
+use crate::machine::id::InstanceId;
+use crate::machine::instance::{Instance, State};
+use crate::status::{
+    Adverts, GroupStatus, IncompatiblePeer, InstanceStatus, MasterStatus, ScriptStatus, Status,
+};
+
+impl Router {
+    /// A snapshot.
+    #[must_use]
+    pub fn status(&self, now: Instant) -> Status {
+        let in_order = self.plan.instances.iter().filter_map(|p| self.by_key.get(&p.key));
+        let instances = in_order.chain(self.leaving.values());
+        Status {
+            instances: instances.filter_map(|id| self.instance_status(*id, now)).collect(),
+            sync_groups: self
+                .groups
+                .iter()
+                .map(|group| GroupStatus {
+                    name: group.plan.name.to_string(),
+                    state: group.state.word(),
+                    instances: group.members.iter().filter_map(|id| self.name_of(*id)).collect(),
+                })
+                .collect(),
+            scripts: self
+                .plan
+                .scripts
+                .iter()
+                .filter_map(|plan| self.scripts.get(&plan.name))
+                .map(|script| ScriptStatus {
+                    name: script.plan.name.to_string(),
+                    up: script.up,
+                    last_exit: script.last.as_ref().map(ToString::to_string),
+                    runs: script.runs,
+                })
+                .collect(),
+        }
+    }
+
+    fn name_of(&self, id: InstanceId) -> Option<String> {
+        self.instances.get(&id).map(|i| i.tag.name.to_string())
+    }
+
+    fn instance_status(&self, id: InstanceId, now: Instant) -> Option<InstanceStatus> {
+        let instance = self.instances.get(&id)?;
+        let plan = &instance.plan;
+        let master = master(instance);
+        Some(InstanceStatus {
+            name: instance.tag.name.to_string(),
+            interface: plan.key.link.to_string(),
+            virtual_router_id: plan.key.vrid.get(),
+            version: plan.version.number(),
+            family: plan.key.family.to_string(),
+            state: instance.state_name().word(),
+            handing_over: matches!(instance.state, State::Releasing(_)),
+            priority: plan.priority,
+            effective_priority: instance.priority,
+            addresses: plan.addresses.iter().map(|a| format!("{}/{}", a.address, a.prefix)).collect(),
+            source: instance.source.map(|a| a.to_string()),
+            master: master.as_ref().map(|m| m.address.clone()),
+            master_priority: master.map(|m| m.priority),
+            since_s: now.saturating_duration_since(instance.since).as_secs(),
+            faults: instance.causes.iter().map(ToString::to_string).collect(),
+            sync_group: self
+                .index
+                .group_of(id)
+                .and_then(|at| self.groups.get(at))
+                .map(|group| group.plan.name.to_string()),
+            incompatible_peers: instance
+                .peers
+                .list()
+                .map(|(peer, d)| IncompatiblePeer {
+                    peer: peer.to_string(),
+                    field: d.field.key(),
+                    mine: d.mine.clone(),
+                    theirs: d.theirs.clone(),
+                })
+                .collect(),
+            advertisements: Adverts {
+                sent: instance.statistics.sent,
+                send_failed: instance.statistics.send_failed,
+                received: instance.statistics.received,
+                rejected: instance.rejected().map(|(r, n)| (r.code(), n)).collect(),
+            },
+            transitions: instance.statistics.transitions,
+        })
+    }
+
+    /// Adverts sent so far, over all instances: a sign of progress.
+    #[must_use]
+    pub fn adverts_sent(&self) -> u64 {
+        self.instances.values().map(|i| i.statistics.sent).sum()
+    }
+
+    /// How many instances are master.
+    #[must_use]
+    pub fn masters(&self) -> usize {
+        self.instances.values().filter(|i| i.state_name() == StateName::Master).count()
+    }
+}
+
+fn master(instance: &Instance) -> Option<MasterStatus> {
+    match &instance.state {
+        State::Init | State::Fault => None,
+        State::Backup(backup) => {
+            backup.master.map(|m| MasterStatus { address: m.address.to_string(), priority: m.priority })
+        }
+        State::Master(_) | State::Releasing(_) => instance
+            .source
+            .map(|source| MasterStatus { address: source.to_string(), priority: instance.priority }),
+    }
+}

@@ -1,0 +1,256 @@
+//! What will run: the configuration with its defaults filled in, its names resolved and its conflicts refused.
+//!
+//! Made by [`plan`] from the text alone, so that a configuration can be checked on any machine; whether an interface or
+//! a script exists is a matter of the run. Every fault is reported, not just the first.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::machine::action::{Command, NotifyState};
+use crate::machine::address::{Lifetime, VirtualAddress};
+use crate::machine::id::{Key, LinkName, Name};
+use crate::wire::admit::{MULTICAST_MIN_TTL, Mismatch, Settings};
+use crate::wire::advert::{self, Auth, Version};
+use crate::wire::checksum::Form;
+
+/// Everything the VRRP process is to do.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Plan {
+    /// The virtual routers, in the order of the text.
+    pub instances: Vec<InstancePlan>,
+    /// The sync groups.
+    pub groups: Vec<GroupPlan>,
+    /// The tracked scripts.
+    pub scripts: Vec<ScriptPlan>,
+}
+
+impl Plan {
+    /// There is nothing to do: the process is not needed.
+    #[must_use]
+    pub const fn is_idle(&self) -> bool {
+        self.instances.is_empty()
+    }
+}
+
+/// One virtual router.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InstancePlan {
+    /// Its identity.
+    pub key: Key,
+    /// Its name.
+    pub name: Name,
+    /// The protocol version.
+    pub version: Version,
+    /// The configured priority; 255 is the owner of the addresses.
+    pub priority: u8,
+    /// The wish at start.
+    pub wish: Wish,
+    /// Time between two adverts.
+    pub interval: Duration,
+    /// How many intervals of silence make a master dead (3 in the RFCs).
+    pub down_timer_adverts: u8,
+    /// Whether to take over from a master with a lower priority.
+    pub preempt: bool,
+    /// How long such a master is let be first.
+    pub preempt_delay: Duration,
+    /// Version 2 authentication.
+    pub auth: Auth,
+    /// The virtual addresses, those not advertised among them.
+    pub addresses: Vec<VirtualAddress>,
+    /// Where adverts go.
+    pub transport: Transport,
+    /// Source of adverts, if not the interface's own choice.
+    pub source: Option<IpAddr>,
+    /// What to do about a peer with other addresses.
+    pub mismatch: Mismatch,
+    /// The checksum sent in version 3 over IPv4.
+    pub form: Form,
+    /// Take no other checksum form.
+    pub strict_form: bool,
+    /// Take no version 3 IPv6 advert whose first address is not link-local.
+    pub strict_link_local: bool,
+    /// How the addresses are announced.
+    pub announce: AnnouncePlan,
+    /// How long the kernel keeps the addresses without us.
+    pub lifetime: Lifetime,
+    /// Keep the addresses until the successor is heard when leaving on purpose.
+    pub hand_over: bool,
+    /// What lowers or raises the priority, or puts it in fault.
+    pub trackers: Vec<Tracker>,
+    /// What to run on a change of state.
+    pub notify: NotifyPlan,
+}
+
+impl InstancePlan {
+    /// Whether it owns its addresses (RFC 9568 5.2.4).
+    #[must_use]
+    pub const fn is_owner(&self) -> bool {
+        self.priority == 255
+    }
+
+    /// The advertised addresses in network form.
+    #[must_use]
+    pub fn advertised(&self) -> Vec<u8> {
+        let listed = self.addresses.iter().filter(|a| a.advertised).map(|a| a.address);
+        advert::address_bytes(self.key.family, listed)
+    }
+
+    /// By what received packets are judged.
+    #[must_use]
+    pub fn admission(&self) -> Settings {
+        let (peers, min_ttl) = match &self.transport {
+            Transport::Multicast => (Vec::new(), MULTICAST_MIN_TTL),
+            Transport::Unicast { peers, min_ttl, .. } => (peers.clone(), *min_ttl),
+        };
+        Settings {
+            version: self.version,
+            family: self.key.family,
+            vrid: self.key.vrid,
+            interval: self.interval,
+            auth: self.auth,
+            addresses: self.advertised(),
+            owner: self.is_owner(),
+            peers,
+            min_ttl,
+            mismatch: self.mismatch,
+            form: self.form,
+            strict_form: self.strict_form,
+            strict_link_local: self.strict_link_local,
+        }
+    }
+}
+
+/// The wish at start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wish {
+    /// Wait for the whole master-down interval.
+    Backup,
+    /// Wait for one advert interval and the skew only: long enough to hear a master that is there.
+    Master,
+}
+
+/// Where adverts go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Transport {
+    /// To the VRRP group.
+    Multicast,
+    /// To each of these, and from nobody else.
+    Unicast {
+        /// The peers.
+        peers: Vec<IpAddr>,
+        /// TTL sent.
+        ttl: u8,
+        /// Lowest TTL taken.
+        min_ttl: u8,
+    },
+}
+
+/// How a master announces its addresses by gratuitous ARP and unsolicited neighbour advertisements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AnnouncePlan {
+    /// Frames per address on becoming master; as many again after `delay`.
+    pub repeat: u8,
+    /// Time to the second burst; zero for none.
+    pub delay: Duration,
+    /// Time between later announcements; zero for none.
+    pub refresh: Duration,
+    /// Frames per address then.
+    pub refresh_repeat: u8,
+    /// Least time between two frames of an instance; zero for back to back.
+    pub spacing: Duration,
+    /// Frames per address after an inferior advert was heard; zero for none.
+    pub inferior_repeat: u8,
+    /// Time to a second burst after an inferior advert; zero for none.
+    pub inferior_delay: Duration,
+}
+
+impl Default for AnnouncePlan {
+    fn default() -> Self {
+        Self {
+            repeat: 5,
+            delay: Duration::from_secs(5),
+            refresh: Duration::ZERO,
+            refresh_repeat: 1,
+            spacing: Duration::ZERO,
+            inferior_repeat: 5,
+            inferior_delay: Duration::from_secs(5),
+        }
+    }
+}
+
+/// Something watched for an instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tracker {
+    /// What.
+    pub what: Tracked,
+    /// 0: its failure is a fault. Above: added while it is up. Below: subtracted while it is down.
+    pub weight: i16,
+    /// Up counts as down and the other way round.
+    pub reverse: bool,
+}
+
+/// What can be watched. A new kind is a variant here and its reading in `machine::track`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Tracked {
+    /// A script of the plan.
+    Script(Name),
+    /// An interface, whether it is up with carrier.
+    Link(LinkName),
+}
+
+/// A script that is run again and again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScriptPlan {
+    /// Its name.
+    pub name: Name,
+    /// What to run.
+    pub run: Arc<Command>,
+    /// From start to start.
+    pub interval: Duration,
+    /// Good runs in a row before it counts as up.
+    pub rise: u8,
+    /// Bad runs in a row before it counts as down.
+    pub fall: u8,
+}
+
+/// Instances that move together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupPlan {
+    /// Its name.
+    pub name: Name,
+    /// Its members, in the order of the text.
+    pub members: Vec<Key>,
+    /// Trackers that act on every member.
+    pub trackers: Vec<Tracker>,
+    /// What to run on a change of state.
+    pub notify: NotifyPlan,
+}
+
+/// Commands for changes of state.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct NotifyPlan {
+    /// On becoming master.
+    pub master: Option<Command>,
+    /// On becoming backup.
+    pub backup: Option<Command>,
+    /// On fault.
+    pub fault: Option<Command>,
+    /// On stop.
+    pub stop: Option<Command>,
+    /// On all of them; gets `INSTANCE|GROUP`, the name, the state and the priority as further arguments.
+    pub any: Option<Command>,
+}
+
+impl NotifyPlan {
+    /// The command of one state.
+    #[must_use]
+    pub const fn of(&self, state: NotifyState) -> Option<&Command> {
+        match state {
+            NotifyState::Master => self.master.as_ref(),
+            NotifyState::Backup => self.backup.as_ref(),
+            NotifyState::Fault => self.fault.as_ref(),
+            NotifyState::Stop => self.stop.as_ref(),
+        }
+    }
+}

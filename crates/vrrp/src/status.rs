@@ -1,0 +1,118 @@
+//! The status of the VRRP process, as `holdfast status --json` shows it. Fields may be added, none renamed.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+/// The part `vrrp` of the status.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Status {
+    /// The virtual routers.
+    pub instances: Vec<InstanceStatus>,
+    /// The sync groups.
+    pub sync_groups: Vec<GroupStatus>,
+    /// The tracked scripts.
+    pub scripts: Vec<ScriptStatus>,
+}
+
+/// A virtual router.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct InstanceStatus {
+    /// Its name.
+    pub name: String,
+    /// Its interface.
+    pub interface: String,
+    /// Its identifier.
+    pub virtual_router_id: u8,
+    /// The protocol version.
+    pub version: u8,
+    /// `ipv4` or `ipv6`.
+    pub family: String,
+    /// `init`, `fault`, `backup` or `master`.
+    pub state: &'static str,
+    /// A master that said it is leaving and still answers until its successor is heard.
+    pub handing_over: bool,
+    /// The configured priority.
+    pub priority: u8,
+    /// The priority with the trackers' weights.
+    pub effective_priority: u8,
+    /// The virtual addresses with their prefixes.
+    pub addresses: Vec<String>,
+    /// The address adverts are sent from.
+    pub source: Option<String>,
+    /// The address of the current master, if one is known.
+    pub master: Option<String>,
+    /// Its priority.
+    pub master_priority: Option<u8>,
+    /// Seconds since the last change of state.
+    pub since_s: u64,
+    /// What keeps it from its work, in plain words.
+    pub faults: Vec<String>,
+    /// The sync group it belongs to.
+    pub sync_group: Option<String>,
+    /// Peers with our identifier and other settings.
+    pub incompatible_peers: Vec<IncompatiblePeer>,
+    /// Counters of adverts.
+    pub advertisements: Adverts,
+    /// Changes of state since the start.
+    pub transitions: u64,
+}
+
+/// The master of a virtual router.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MasterStatus {
+    /// Its address.
+    pub address: String,
+    /// Its priority.
+    pub priority: u8,
+}
+
+/// A peer whose settings differ.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct IncompatiblePeer {
+    /// Its address.
+    pub peer: String,
+    /// The key that differs.
+    pub field: &'static str,
+    /// Our value.
+    pub mine: String,
+    /// Its value.
+    pub theirs: String,
+}
+
+/// Counters of adverts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Adverts {
+    /// Sent, or given to the socket.
+    pub sent: u64,
+    /// Refused by the socket.
+    pub send_failed: u64,
+    /// Received and taken.
+    pub received: u64,
+    /// Received and dropped, by reason.
+    pub rejected: BTreeMap<&'static str, u64>,
+}
+
+/// A sync group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct GroupStatus {
+    /// Its name.
+    pub name: String,
+    /// `init`, `fault`, `backup` or `master`.
+    pub state: &'static str,
+    /// Its members.
+    pub instances: Vec<String>,
+}
+
+/// A tracked script.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ScriptStatus {
+    /// Its name.
+    pub name: String,
+    /// Its verdict; null until it has ended once.
+    pub up: Option<bool>,
+    /// How its last run ended, in words.
+    pub last_exit: Option<String>,
+    /// Finished runs.
+    pub runs: u64,
+}
