@@ -8,5 +8,6 @@
 #![forbid(unsafe_code)]
 
 pub mod checks;
+pub mod effects;
 pub mod machine;
 pub mod plan;

@@ -362,7 +362,7 @@ mod guest {
             ttl: Some(3),
         };
         client.start_sync_daemon(&daemon).unwrap();
-        assert_eq!(client.sync_daemons().unwrap(), [daemon.clone()]);
+        assert_eq!(client.sync_daemons().unwrap(), std::slice::from_ref(&daemon));
         let listed = ipvsadm(&["-l", "--daemon"]);
         for word in ["master", "sync0", "syncid=51", "maxlen=1400", "group=239.1.2.3", "port=8850", "ttl=3"] {
             assert!(listed.contains(word), "{word}: {listed}");
