@@ -40,6 +40,11 @@ impl Transcript {
         }
     }
 
+    /// This comes in, and another connection is to be opened.
+    pub(crate) fn connects_again(&mut self, input: Input<'_>, path: Path) {
+        assert_eq!(self.probe.on(input), Step::Connect(path));
+    }
+
     /// This comes in, and TLS is to be started.
     pub(crate) fn secures(&mut self, input: Input<'_>) {
         assert_eq!(self.probe.on(input), Step::Secure(super::Tls::default()));

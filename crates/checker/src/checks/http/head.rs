@@ -1,5 +1,7 @@
 //! The head of an HTTP answer, out of bytes as they come.
 
+use super::body::Framing;
+
 /// The longest head that is read.
 pub const MAX_HEAD: usize = 16 * 1024;
 /// The most header lines a head may have.
@@ -18,6 +20,8 @@ pub enum Parsed {
         status: u16,
         /// Its length; the body follows.
         length: usize,
+        /// How the end of the body is known.
+        framing: Framing,
     },
 }
 
@@ -41,12 +45,25 @@ pub fn parse(bytes: &[u8], from: usize) -> Parsed {
         .allow_obsolete_multiline_headers_in_responses(true);
     match config.parse_response(&mut response, bytes) {
         Ok(httparse::Status::Complete(length)) => match response.code {
-            Some(status) => Parsed::Head { status, length },
+            Some(status) => Parsed::Head { status, length, framing: framing(status, response.headers) },
             None => Parsed::NotHttp,
         },
         Ok(httparse::Status::Partial) => Parsed::Partial,
         Err(_) => Parsed::NotHttp,
     }
+}
+
+/// RFC 9112 6.3, for an answer to a method that has a body.
+fn framing(status: u16, headers: &[httparse::Header<'_>]) -> Framing {
+    let named = |name: &str| headers.iter().find(|header| header.name.eq_ignore_ascii_case(name));
+    if matches!(status, 100..200 | 204 | 304) {
+        return Framing::Empty;
+    }
+    if named("transfer-encoding").is_some_and(|header| header.value.to_ascii_lowercase().ends_with(b"chunked")) {
+        return Framing::Chunked;
+    }
+    let length = named("content-length").and_then(|header| std::str::from_utf8(header.value).ok());
+    length.and_then(|length| length.trim().parse().ok()).map_or(Framing::Close, Framing::Length)
 }
 
 /// Whether the first bytes can be those of a status line, so that another protocol's greeting is named at

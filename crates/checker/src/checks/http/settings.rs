@@ -1,13 +1,22 @@
-//! The keys of `type = "http"`, and the request made of them.
+//! The keys of `type = "http"`, and the requests made of them.
 
 use std::fmt;
 use std::net::SocketAddr;
 
 use common::config::{Diagnostics, FromValue, Shape, Table, Value};
 
-/// The keys of this kind.
+use super::body::Rules;
+
+/// The keys of this kind: what is asked for, one after the other; all must be as expected.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Settings {
+    /// At least one. Either the check's own keys, or each table of `urls` with those as defaults.
+    pub urls: Vec<Url>,
+}
+
+/// One thing asked for, and what is expected.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Url {
     /// `path`: what is asked for; default `"/"`.
     pub path: String,
     /// `method`: `"GET"` (default), `"HEAD"` or `"OPTIONS"`.
@@ -20,6 +29,8 @@ pub struct Settings {
     pub headers: Vec<Header>,
     /// `status`: what counts as well: `[200, "300-399"]`; default `"200-299"`.
     pub status: StatusSet,
+    /// `digest`, `body_match`, `body_no_match`, `max_body`: what the body must be like.
+    pub body: Rules,
 }
 
 /// A request method.
@@ -130,37 +141,50 @@ fn range(v: &Value<'_>, d: &mut Diagnostics) -> Option<(u16, u16)> {
 }
 
 impl Settings {
-    pub(super) fn read_from(table: &mut Table<'_>, d: &mut Diagnostics) -> Option<Self> {
+    pub(in super::super) fn read_from(table: &mut Table<'_>, d: &mut Diagnostics) -> Option<Self> {
+        let own = Url::read(table, None, d);
+        let tables = table.tables("urls", d);
+        if tables.is_empty() {
+            return Some(Self { urls: vec![own] });
+        }
+        let read = |mut table: Table<'_>| {
+            let url = Url::read(&mut table, Some(&own), d);
+            table.finish(d);
+            url
+        };
+        Some(Self { urls: tables.into_iter().map(read).collect() })
+    }
+}
+
+impl Url {
+    fn read(table: &mut Table<'_>, defaults: Option<&Self>, d: &mut Diagnostics) -> Self {
         let method = [("GET", Method::Get), ("HEAD", Method::Head), ("OPTIONS", Method::Options)];
-        let method = table.choice("method", &method, d).map_or(Method::Get, |method| method.value);
+        let method = table.choice("method", &method, d).map(|method| method.value);
+        let method = method.or(defaults.map(|url| url.method)).unwrap_or(Method::Get);
         let version = [("1.0", Version::V1_0), ("1.1", Version::V1_1)];
-        let version = table.choice("version", &version, d).map_or(Version::V1_1, |version| version.value);
-        let path = table.optional::<String>("path", d);
-        if let Some(path) = &path {
-            let whole_server = method == Method::Options && path.value == "*";
-            if !path.value.starts_with('/') && !whole_server {
-                d.error(path.span, "`path` does not begin with /").hint(format!("write \"/{}\"", path.value));
-            } else if !path.value.bytes().all(|byte| byte.is_ascii_graphic()) {
-                d.error(path.span, "`path` has white space or characters beyond ASCII")
-                    .hint("write them percent-encoded: a space is %20");
-            }
-        }
-        let host = table.optional::<String>("host", d);
-        if let Some(host) = &host
-            && (host.value.is_empty() || !host.value.bytes().all(|byte| byte.is_ascii_graphic()))
+        let version = table.choice("version", &version, d).map(|version| version.value);
+        let version = version.or(defaults.map(|url| url.version)).unwrap_or(Version::V1_1);
+        let path = path(table, method, d).or(defaults.map(|url| url.path.clone()));
+        let host = host(table, d).or(defaults.and_then(|url| url.host.clone()));
+        let headers = headers(table, d).or(defaults.map(|url| url.headers.clone()));
+        let status = table.optional("status", d).map(|status| status.value);
+        let status = status.or(defaults.map(|url| url.status.clone()));
+        let body = Rules::read(table, defaults.map(|url| &url.body), d);
+        if method == Method::Head
+            && body.wanted()
+            && let Some(span) = table.key_span("method").or(table.key_span("digest")).or(table.key_span("body_match"))
         {
-            d.error(host.span, "`host` is empty or has white space or characters beyond ASCII");
+            d.error(span, "an answer to HEAD has no body to look at");
         }
-        let headers = headers(table, d);
-        let status = table.or("status", StatusSet::default(), d);
-        Some(Self {
-            path: path.map_or_else(|| "/".to_owned(), |path| path.value),
+        Self {
+            path: path.unwrap_or_else(|| "/".to_owned()),
             method,
             version,
-            host: host.map(|host| host.value),
-            headers,
-            status,
-        })
+            host,
+            headers: headers.unwrap_or_default(),
+            status: status.unwrap_or_default(),
+            body,
+        }
     }
 
     /// The request, ready to send.
@@ -195,8 +219,28 @@ impl Settings {
     }
 }
 
-fn headers(table: &mut Table<'_>, d: &mut Diagnostics) -> Vec<Header> {
-    let Some(mut lines) = table.table("headers", d) else { return Vec::new() };
+fn path(table: &mut Table<'_>, method: Method, d: &mut Diagnostics) -> Option<String> {
+    let path = table.optional::<String>("path", d)?;
+    let whole_server = method == Method::Options && path.value == "*";
+    if !path.value.starts_with('/') && !whole_server {
+        d.error(path.span, "`path` does not begin with /").hint(format!("write \"/{}\"", path.value));
+    } else if !path.value.bytes().all(|byte| byte.is_ascii_graphic()) {
+        d.error(path.span, "`path` has white space or characters beyond ASCII")
+            .hint("write them percent-encoded: a space is %20");
+    }
+    Some(path.value)
+}
+
+fn host(table: &mut Table<'_>, d: &mut Diagnostics) -> Option<String> {
+    let host = table.optional::<String>("host", d)?;
+    if host.value.is_empty() || !host.value.bytes().all(|byte| byte.is_ascii_graphic()) {
+        d.error(host.span, "`host` is empty or has white space or characters beyond ASCII");
+    }
+    Some(host.value)
+}
+
+fn headers(table: &mut Table<'_>, d: &mut Diagnostics) -> Option<Vec<Header>> {
+    let mut lines = table.table("headers", d)?;
     let mut headers = Vec::new();
     for (name, span, value) in lines.entries() {
         let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
@@ -216,5 +260,5 @@ fn headers(table: &mut Table<'_>, d: &mut Diagnostics) -> Vec<Header> {
         headers.push(Header { name: name.to_owned(), value: text });
     }
     lines.finish(d);
-    headers
+    Some(headers)
 }

@@ -2,15 +2,20 @@ use super::*;
 use crate::checks::transcript::Transcript;
 use proptest::prelude::*;
 
-fn settings() -> Settings {
-    Settings {
+fn url() -> Url {
+    Url {
         path: "/healthz".into(),
         method: Method::Get,
         version: Version::V1_1,
         host: Some("www.example.org".into()),
         headers: vec![],
         status: StatusSet::default(),
+        body: Rules { max_body: MAX_BODY, ..Rules::default() },
     }
+}
+
+fn settings() -> Settings {
+    Settings { urls: vec![url()] }
 }
 
 const REQUEST: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: www.example.org\r\nUser-Agent: holdfast\r\n\
@@ -105,7 +110,7 @@ fn a_reset_is_a_failure() {
 
 #[test]
 fn the_request_follows_the_settings() {
-    let mut settings = settings();
+    let mut settings = url();
     settings.host = None;
     settings.method = Method::Head;
     settings.version = Version::V1_0;
@@ -115,6 +120,63 @@ fn the_request_follows_the_settings() {
     assert_eq!(text("192.0.2.1:80"), format!("HEAD /healthz HTTP/1.0\r\nHost: 192.0.2.1{rest}"));
     assert_eq!(text("192.0.2.1:8080"), format!("HEAD /healthz HTTP/1.0\r\nHost: 192.0.2.1:8080{rest}"));
     assert_eq!(text("[2001:db8::1]:80"), format!("HEAD /healthz HTTP/1.0\r\nHost: [2001:db8::1]{rest}"));
+}
+
+/// An attempt with rules for the body, up to and with the head of the answer.
+fn answered(body: Rules, head: &[u8]) -> Transcript {
+    let settings = Settings { urls: vec![Url { body, ..url() }] };
+    let mut talk = Transcript::of(&settings);
+    talk.connects(Path::Stream);
+    talk.answers(Input::Connected, REQUEST);
+    talk.waits(Input::Bytes(head));
+    talk
+}
+
+fn matching(pattern: &str) -> Rules {
+    Rules { matches: Some(Pattern::new(pattern).unwrap()), max_body: 100, ..Rules::default() }
+}
+
+#[test]
+fn a_body_is_read_to_its_end_when_it_matters() {
+    let mut talk = answered(matching("ready"), b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nre");
+    talk.ends(Input::Bytes(b"ady"), "pass: status 200");
+    let mut talk = answered(matching("ready"), b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nrea");
+    talk.ends(Input::Bytes(b"\r\n2\r\ndy\r\n0\r\n\r\n"), "pass: status 200");
+    let mut talk = answered(matching("ready"), b"HTTP/1.0 200 OK\r\n\r\nnot rea");
+    talk.ends(Input::Closed, "fail: body does not match \"ready\": \"not rea\"");
+}
+
+#[test]
+fn a_body_that_breaks_off_fails() {
+    let mut talk = answered(matching("x"), b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nx");
+    talk.ends(Input::Closed, "fail: connection closed in the middle of the body");
+    let mut talk = answered(matching("x"), b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nx");
+    talk.ends(Input::TimedOut, "fail: answer not complete in time");
+}
+
+#[test]
+fn an_endless_body_is_looked_at_up_to_its_bound() {
+    let mut talk = answered(matching("^x+$"), b"HTTP/1.0 200 OK\r\n\r\nx");
+    talk.waits(Input::Bytes(&[b'x'; 90]));
+    talk.ends(Input::Bytes(&[b'x'; 90]), "pass: status 200");
+}
+
+#[test]
+fn several_urls_are_asked_for_in_turn_and_the_first_bad_one_decides() {
+    let second = Url { path: "/b".into(), ..url() };
+    let settings = Settings { urls: vec![url(), second.clone()] };
+    let second = second.request("192.0.2.1:80".parse().unwrap(), 80);
+    let start = || {
+        let mut talk = Transcript::of(&settings);
+        talk.connects(Path::Stream);
+        talk.answers(Input::Connected, REQUEST);
+        talk.connects_again(Input::Bytes(b"HTTP/1.1 200 OK\r\n\r\n"), Path::Stream);
+        talk.answers(Input::Connected, &second);
+        talk
+    };
+    start().ends(Input::Bytes(b"HTTP/1.1 200 OK\r\n\r\n"), "pass: 2 URLs as expected");
+    start().ends(Input::Bytes(b"HTTP/1.1 500 No\r\n\r\n"), "fail: /b: status 500, expected 200-299");
+    start().ends(Input::TimedOut, "fail: /b: connected, but no answer in time");
 }
 
 proptest! {

@@ -168,7 +168,7 @@ fn checks() {
     instead(
         "{ type = \"tcp\" }",
         "{ type = \"tpc\" }",
-        "3:18: error: `type`: expected one of \"tcp\", \"http\", \"script\", found \"tpc\"",
+        "3:18: error: `type`: expected one of \"tcp\", \"http\", \"script\", \"smtp\", \"dns\", \"udp\", \"ping\", \"redis\", \"postgres\", \"mysql\", found \"tpc\"",
     );
     instead(
         "{ type = \"tcp\" }",

@@ -65,8 +65,9 @@ fn the_configuration_of_the_design_is_understood() {
     let [first, second] = &server.real_servers[..] else { panic!("two servers") };
     assert_eq!((first.weight, second.weight, first.forward), (1, 2, Forward::DirectRoute));
     let Kind::Http(http) = &first.checks[0].settings.kind else { panic!("http") };
-    assert_eq!(http.path, "/healthz");
-    assert!(http.status.contains(200) && !http.status.contains(204));
+    let [url] = &http.urls[..] else { panic!("one URL") };
+    assert_eq!(url.path, "/healthz");
+    assert!(url.status.contains(200) && !url.status.contains(204));
     let timing = &first.checks[0].settings.timing;
     assert_eq!((timing.retries, timing.retry_delay), (3, Duration::from_secs(3)));
     let kinds: Vec<&str> = second.checks.iter().map(|check| check.settings.kind.name()).collect();
