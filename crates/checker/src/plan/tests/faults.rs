@@ -165,15 +165,17 @@ fn sorry_servers() {
 
 #[test]
 fn checks() {
+    let kinds: Vec<String> = crate::checks::KINDS.iter().map(|(name, _)| format!("{name:?}")).collect();
+    let kinds = kinds.join(", ");
     instead(
         "{ type = \"tcp\" }",
         "{ type = \"tpc\" }",
-        "3:18: error: `type`: expected one of \"tcp\", \"http\", \"script\", \"smtp\", \"dns\", \"udp\", \"ping\", \"redis\", \"postgres\", \"mysql\", found \"tpc\"",
+        &format!("3:18: error: `type`: expected one of {kinds}, found \"tpc\""),
     );
     instead(
         "{ type = \"tcp\" }",
         "{ interval = 1 }",
-        "3:9: error: `type` is missing in [virtual_server.check]: one of \"tcp\", \"http\", \"script\" is needed",
+        &format!("3:9: error: `type` is missing in [virtual_server.check]: one of {kinds} is needed"),
     );
     instead(
         "{ type = \"tcp\" }",
