@@ -73,10 +73,9 @@ impl Document {
 }
 
 fn parse_file(file: FileId, text: &str, d: &mut Diagnostics) -> TableNode {
-    let (text, stray) = syntax::without_stray_keys(text);
-    let (table, errors) = DeTable::parse_recoverable(&text);
-    syntax::report(file, &text, errors.into_iter().chain(stray), d);
-    convert_table(file, table.into_inner(), String::new())
+    let (table, errors) = syntax::parse(text, |table| convert_table(file, table, String::new()));
+    syntax::report(file, text, errors, d);
+    table
 }
 
 /// The `include` key was followed when the text was loaded; here only its type is checked.

@@ -72,8 +72,11 @@ fn follow(sources: &mut Sources, id: FileId, chain: &mut Vec<PathBuf>, seen: &mu
 
 /// The strings of the `include` key; wrong types are reported when the document is parsed.
 fn patterns(file: FileId, text: &str) -> Vec<(Span, String)> {
-    let (table, _) = DeTable::parse_recoverable(text);
     let mut found = Vec::new();
+    if !text.contains("include") {
+        return found;
+    }
+    let (table, _) = DeTable::parse_recoverable(text);
     let mut add = |value: &toml::Spanned<DeValue<'_>>| {
         if let Some(pattern) = value.get_ref().as_str() {
             let span = value.span();

@@ -12,14 +12,9 @@ use super::source::FileId;
 /// Reports what the parser stumbled over.
 ///
 /// One slip makes it stumble several times, so only the first fault of a line is told.
-pub(super) fn report(
-    file: FileId,
-    text: &str,
-    errors: impl Iterator<Item = toml::de::Error>,
-    d: &mut Diagnostics,
-) {
+pub(super) fn report(file: FileId, text: &str, errors: Vec<toml::de::Error>, d: &mut Diagnostics) {
     let mut errors: Vec<(Range<usize>, String)> =
-        errors.map(|e| (e.span().unwrap_or(0..0), e.message().to_owned())).collect();
+        errors.into_iter().map(|e| (e.span().unwrap_or(0..0), e.message().to_owned())).collect();
     errors.sort_by_key(|(span, _)| (span.start, span.end));
     let (mut at, mut line, mut last_line) = (0, 0, None);
     for (span, message) in errors {
@@ -48,32 +43,42 @@ pub(super) fn report(
 /// The parser's words for a line that is only a key.
 const STRAY_KEY: &str = "key with no value";
 
-/// The text with every line that is only a word blanked out, and the faults of those lines.
+/// Parses a text and gives its root table to `convert`, with all faults.
 ///
-/// The parser takes what follows such a line for a part of it, and would not see the faults there.
-pub(super) fn without_stray_keys(text: &str) -> (Cow<'_, str>, Vec<toml::de::Error>) {
+/// A line that is only a word is blanked out and the text parsed again: the parser takes what follows such a line for a
+/// part of it, and would not see the faults there.
+pub(super) fn parse<T>(text: &str, convert: impl FnOnce(DeTable<'_>) -> T) -> (T, Vec<toml::de::Error>) {
     let mut text = Cow::Borrowed(text);
     let mut found = Vec::new();
     // Each pass brings to light what the last one hid; the limit is for garbage that has nothing else.
-    for _ in 0..20 {
-        let (_, errors) = DeTable::parse_recoverable(&text);
-        let stray: Vec<_> = errors.into_iter().filter(|e| e.message().starts_with(STRAY_KEY)).collect();
-        if stray.is_empty() {
-            break;
-        }
-        let mut blanked = text.into_owned().into_bytes();
-        for error in &stray {
-            let at = error.span().map_or(0, |span| span.start).min(blanked.len());
-            let start = blanked.iter().take(at).rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
-            for byte in blanked.iter_mut().skip(start).take_while(|b| **b != b'\n') {
-                *byte = b' ';
-            }
-        }
+    for pass in 0.. {
+        let (table, errors) = DeTable::parse_recoverable(&text);
+        let (stray, other): (Vec<_>, Vec<_>) =
+            errors.into_iter().partition(|error| error.message().starts_with(STRAY_KEY));
+        let last = stray.is_empty() || pass == 20;
         found.extend(stray);
-        // Whole lines became spaces, so this is still UTF-8 of the same length.
-        text = Cow::Owned(String::from_utf8_lossy(&blanked).into_owned());
+        if last {
+            found.extend(other);
+            return (convert(table.into_inner()), found);
+        }
+        let blanked = blank(&text, &found);
+        text = Cow::Owned(blanked);
     }
-    (text, found)
+    (convert(DeTable::new()), found)
+}
+
+/// The text with the lines of these faults as spaces.
+fn blank(text: &str, faults: &[toml::de::Error]) -> String {
+    let mut bytes = text.as_bytes().to_vec();
+    for fault in faults {
+        let at = fault.span().map_or(0, |span| span.start).min(bytes.len());
+        let start = bytes.iter().take(at).rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
+        for byte in bytes.iter_mut().skip(start).take_while(|b| **b != b'\n') {
+            *byte = b' ';
+        }
+    }
+    // Whole lines became spaces, so this is still UTF-8 of the same length.
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// The parser's words where they are plain, ours where they are a grammar's.
