@@ -56,12 +56,15 @@ pub(super) fn read(table: &mut Table<'_>, inherited: &Inherited, d: &mut Diagnos
     let upper = table.within("upper_threshold", &limits, d);
     let lower = table.within("lower_threshold", &limits, d);
     if let Some(lower) = &lower {
-        let upper = upper.as_ref().map_or(0, |upper| upper.value);
-        if lower.value > upper {
-            d.error(
-                lower.span,
-                format!("`lower_threshold` {} is above `upper_threshold` {upper}", lower.value),
-            );
+        match upper.as_ref().map_or(0, |upper| upper.value) {
+            0 if lower.value > 0 && !table.has("upper_threshold") => {
+                d.error(lower.span, "`lower_threshold` means nothing without `upper_threshold`");
+            }
+            upper if lower.value > upper => {
+                let fault = format!("`lower_threshold` {} is above `upper_threshold` {upper}", lower.value);
+                d.error(lower.span, fault);
+            }
+            _ => {}
         }
     }
     let inhibit_on_failure = table.or("inhibit_on_failure", inherited.inhibit_on_failure, d);

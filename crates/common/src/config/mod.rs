@@ -10,6 +10,7 @@ mod document;
 mod duration;
 mod excerpt;
 pub mod global;
+mod habit;
 mod include;
 mod shape;
 mod source;

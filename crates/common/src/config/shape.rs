@@ -66,14 +66,15 @@ pub trait Ranged: FromValue + PartialOrd {
     /// The value as the operator would write it, with its unit.
     fn describe(&self) -> String;
 
-    /// Reports unless the value lies in the range.
-    fn check(&self, v: &Value<'_>, range: &RangeInclusive<Self>, d: &mut Diagnostics) -> bool {
-        if range.contains(self) {
-            return true;
+    /// Reads the value, which must lie in the range, or reports why not.
+    fn from_value_within(v: &Value<'_>, range: &RangeInclusive<Self>, d: &mut Diagnostics) -> Option<Self> {
+        let value = Self::from_value(v, d)?;
+        if range.contains(&value) {
+            return Some(value);
         }
         let (low, high) = (range.start().describe(), range.end().describe());
-        v.refuse(format!("expected {} from {low} to {high}, found {}", Self::EXPECTED, self.describe()), d);
-        false
+        v.refuse(format!("expected {} from {low} to {high}, found {}", Self::EXPECTED, value.describe()), d);
+        None
     }
 }
 
@@ -156,9 +157,9 @@ impl<'d> Value<'d> {
     pub fn describe(&self) -> String {
         match &self.node.kind {
             Kind::String(text) => quoted(text),
-            Kind::Integer(Some(number)) => format!("the number {number}"),
+            Kind::Integer(Some(number)) => number.to_string(),
             Kind::Integer(None) => "a number beyond 64 bits".to_owned(),
-            Kind::Float(number) => format!("the number {number}"),
+            Kind::Float(number) => number.to_string(),
             Kind::Boolean(truth) => format!("{truth}"),
             Kind::Datetime => "a date or time".to_owned(),
             Kind::Array(list) if list.is_empty() => "an empty list".to_owned(),
@@ -182,8 +183,13 @@ pub(super) fn nearest<'w>(word: &str, words: impl Iterator<Item = &'w str>) -> O
 
 /// Text from the file, shortened and harmless to a terminal.
 pub(super) fn quoted(text: &str) -> String {
-    let escaped: String = text.chars().take(60).flat_map(char::escape_debug).collect();
+    let escaped: String = text.chars().take(60).map(escaped).collect();
     if text.chars().count() > 60 { format!("\"{escaped}...\"") } else { format!("\"{escaped}\"") }
+}
+
+/// One character as it is written between double quotes.
+fn escaped(c: char) -> String {
+    if c == '\'' { c.to_string() } else { c.escape_debug().to_string() }
 }
 
 fn quoted_list(words: &[&str]) -> String {
@@ -221,20 +227,29 @@ macro_rules! whole_numbers {
             const EXPECTED: &'static str = "a whole number";
 
             fn from_value(v: &Value<'_>, d: &mut Diagnostics) -> Option<Self> {
-                let Kind::Integer(number) = v.node.kind else {
-                    v.mismatch(Self::EXPECTED, d);
-                    return None;
-                };
-                let fits = number.and_then(|number| <$type>::try_from(number).ok());
-                if fits.is_none() {
-                    let (low, high) = (<$type>::MIN, <$type>::MAX);
-                    v.mismatch(&format!("a whole number from {low} to {high}"), d);
-                }
-                fits
+                Self::from_value_within(v, &(<$type>::MIN..=<$type>::MAX), d)
             }
         }
 
         impl Ranged for $type {
+            fn from_value_within(
+                v: &Value<'_>,
+                range: &RangeInclusive<Self>,
+                d: &mut Diagnostics,
+            ) -> Option<Self> {
+                let Kind::Integer(number) = v.node.kind else {
+                    v.mismatch(Self::EXPECTED, d);
+                    return None;
+                };
+                let fits = number.and_then(|number| Self::try_from(number).ok());
+                let found = fits.filter(|number| range.contains(number));
+                if found.is_none() {
+                    let (low, high) = (range.start(), range.end());
+                    v.mismatch(&format!("a whole number from {low} to {high}"), d);
+                }
+                found
+            }
+
             fn describe(&self) -> String {
                 self.to_string()
             }

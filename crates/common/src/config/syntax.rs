@@ -35,7 +35,11 @@ pub(super) fn report(file: FileId, text: &str, errors: Vec<toml::de::Error>, d: 
             } else {
                 reworded(&message)
             };
-            d.syntax_error(spanned(file, span), words);
+            let brace = message.starts_with(STRAY_KEY) && line_at(text, span.start).trim_end().ends_with('{');
+            let diagnostic = d.syntax_error(spanned(file, span), words);
+            if brace {
+                diagnostic.hint("blocks in braces are keepalived's; here a section begins with its [header]");
+            }
         }
     }
 }
@@ -117,7 +121,7 @@ fn report_duplicate(file: FileId, text: &str, span: Range<usize>, d: &mut Diagno
     let name = text.get(span.clone()).unwrap_or_default().to_owned();
     let before = text.get(..span.start).unwrap_or_default();
     let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-    let line = text.get(line_start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+    let line = line_at(text, span.start);
     let above = text.get(..line_start).unwrap_or_default();
     let first =
         if line.trim_start().starts_with('[') { header_above(above, line) } else { key_above(above, &name) };
@@ -125,6 +129,12 @@ fn report_duplicate(file: FileId, text: &str, span: Range<usize>, d: &mut Diagno
     if let Some(first) = first {
         diagnostic.note(spanned(file, first), "first given here");
     }
+}
+
+/// The line that a place is in.
+fn line_at(text: &str, at: usize) -> &str {
+    let start = text.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
+    text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default()
 }
 
 /// The last line above that is the same header.

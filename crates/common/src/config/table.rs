@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 
 use super::diagnostic::Diagnostics;
 use super::document::{Entry, Kind, TableNode};
+use super::habit;
 use super::shape::{FromValue, Located, Ranged, Value, nearest, quoted};
 use super::source::Span;
 
@@ -102,8 +103,7 @@ impl<'d> Table<'d> {
         d: &mut Diagnostics,
     ) -> Option<Located<T>> {
         let value = self.value(key, d)?;
-        let located = Located::<T>::from_value(&value, d)?;
-        located.value.check(&value, range, d).then_some(located)
+        T::from_value_within(&value, range, d).map(|read| Located { value: read, span: value.span() })
     }
 
     /// The value of a key, which must lie in a range, or a default.
@@ -198,9 +198,12 @@ impl<'d> Table<'d> {
                 } else {
                     format!("unknown key {} in {}", quoted(key), self.name())
                 };
-            let absent = self.asked.iter().copied().filter(|known| !self.has(known));
-            let near = nearest(key, absent).or_else(|| nearest(key, self.asked.iter().copied()));
+            let near = nearest(key, self.asked.iter().copied());
             let diagnostic = d.local_error(entry.key, what);
+            if let Some(ours) = habit::ours(key) {
+                diagnostic.hint(ours);
+                continue;
+            }
             match near {
                 Some(near) => {
                     diagnostic.hint(format!("did you mean `{near}`?"));

@@ -365,7 +365,7 @@ one_to_255! {
 }
 
 impl FromValue for CommandLine {
-    const EXPECTED: &'static str = "a command: a list of arguments, or one string";
+    const EXPECTED: &'static str = "a command (a list of arguments, or one string)";
 
     fn from_value(v: &Value<'_>, d: &mut Diagnostics) -> Option<Self> {
         let argv = match v.shape() {
