@@ -1,4 +1,5 @@
 //! What the end-to-end tests share beyond the lab: the scenarios that several of them start from.
 
+pub mod farm;
 pub mod pair;
 pub mod site;

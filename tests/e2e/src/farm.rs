@@ -1,0 +1,188 @@
+//! A director in front of three web servers, wired so that every forwarding method works side by side.
+//!
+//! ```text
+//!            outside 192.0.2.0/24, 2001:db8:1::/64; the service addresses are the director's
+//!   client .10 ──┬──────────── director .1 ──┬── (the servers' way back to the client, for
+//!                │                           │    direct routing and tunnels)
+//!   ─────────────┴───────────────────────────┴──────────────────────
+//!                     director .1        web1 .21   web2 .22   web3 .23
+//!   ──────────────────────┴─────────────────┴──────────┴──────────┴─
+//!            inside 10.0.0.0/24, 2001:db8:2::/64; the way back of translated packets
+//! ```
+//!
+//! The farm is made once per guest and shared by its tests, which run one after the other: making five hosts in
+//! the test kernel takes longer than most tests.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use lab::{Holdfast, HttpServer, Lan, Netns, Result, SECONDS_10, wait};
+
+/// Service addresses: reached by translation.
+pub const NAT: &str = "192.0.2.100";
+/// Reached by direct routing: the servers hold it quietly.
+pub const DR: &str = "192.0.2.101";
+/// Reached through a tunnel: the servers hold it at the tunnel's end.
+pub const TUN: &str = "192.0.2.102";
+/// Reached by direct routing over IPv6.
+pub const DR6: &str = "2001:db8:1::101";
+
+/// How many web servers there are.
+const SERVERS: u8 = 3;
+
+/// The hosts, and the web servers that run.
+#[derive(Debug)]
+pub struct Farm {
+    /// Where Holdfast runs.
+    pub director: Netns,
+    /// Where requests come from.
+    pub client: Netns,
+    hosts: Vec<Netns>,
+    running: BTreeMap<usize, HttpServer>,
+    _wires: [Lan; 2],
+}
+
+/// The farm of this guest, with all web servers running, no IPVS entry, and nobody else using it.
+#[track_caller]
+pub fn farm() -> MutexGuard<'static, Farm> {
+    static FARM: OnceLock<Mutex<Farm>> = OnceLock::new();
+    let shared = FARM.get_or_init(|| {
+        assert!(lab::uml::in_guest(), "this would flush the machine's own table");
+        Mutex::new(Farm::new().unwrap_or_else(|error| panic!("no farm: {error}")))
+    });
+    let mut farm = shared.lock().unwrap_or_else(PoisonError::into_inner);
+    farm.ready().unwrap_or_else(|error| panic!("the farm is not ready: {error}"));
+    farm
+}
+
+impl Farm {
+    fn new() -> Result<Self> {
+        let (outside, inside) = (Lan::new()?, Lan::new()?);
+        let client = outside.host("client", &["192.0.2.10/24", "2001:db8:1::10/64"])?;
+        let director = outside.host("director", &["192.0.2.1/24", "2001:db8:1::1/64"])?;
+        inside.attach(&director, "eth1", &["10.0.0.1/24", "2001:db8:2::1/64"])?;
+        director.sysctl("net/ipv4/ip_forward", "1")?;
+        director.sysctl("net/ipv6/conf/all/forwarding", "1")?;
+        director.sysctl("net/ipv4/conf/all/rp_filter", "0")?;
+        for address in [NAT, DR, TUN] {
+            director.ip(&format!("addr add {address}/32 dev eth0"))?;
+        }
+        director.ip(&format!("addr add {DR6}/128 dev eth0 nodad"))?;
+        let mut hosts = Vec::new();
+        for number in 1..=SERVERS {
+            let name = format!("web{number}");
+            let (v4, v6) = (format!("10.0.0.2{number}"), format!("2001:db8:2::2{number}"));
+            let host = inside.host(&name, &[&format!("{v4}/24"), &format!("{v6}/64")])?;
+            outside.attach(
+                &host,
+                "eth1",
+                &[&format!("192.0.2.2{number}/24"), &format!("2001:db8:1::2{number}/64")],
+            )?;
+            for (path, value) in [
+                ("all/rp_filter", "0"),
+                ("default/rp_filter", "0"),
+                ("all/arp_ignore", "1"),
+                ("all/arp_announce", "2"),
+            ] {
+                host.sysctl(&format!("net/ipv4/conf/{path}"), value)?;
+            }
+            // What is answered from its own address was translated and goes back through the director.
+            host.ip("route add default via 10.0.0.1 table 100")?;
+            host.ip(&format!("rule add from {v4} table 100"))?;
+            host.ip(&format!("addr add {DR}/32 dev lo"))?;
+            host.ip(&format!("addr add {DR6}/128 dev lo nodad"))?;
+            host.ip(&format!("link add tun0 type ipip local {v4}"))?;
+            host.ip(&format!("addr add {TUN}/32 dev tun0"))?;
+            host.ip("link set tun0 up")?;
+            hosts.push(host);
+        }
+        Ok(Self { director, client, hosts, running: BTreeMap::new(), _wires: [outside, inside] })
+    }
+
+    fn ready(&mut self) -> Result {
+        self.director.run(&["ipvsadm", "-C"])?;
+        for number in 1..=usize::from(SERVERS) {
+            self.start_web(number)?;
+        }
+        Ok(())
+    }
+
+    /// Starts a web server (1 to 3) on every address of its host; its answer is its name.
+    pub fn start_web(&mut self, number: usize) -> Result {
+        if !self.running.contains_key(&number) {
+            let host = self.hosts.get(number - 1).ok_or("there are three web servers")?;
+            let server = HttpServer::start(host, "[::]:80", &format!("web{number}"))?;
+            self.running.insert(number, server);
+        }
+        Ok(())
+    }
+
+    /// Stops a web server: connections to it are refused.
+    pub fn stop_web(&mut self, number: usize) {
+        self.running.remove(&number);
+    }
+
+    /// A running web server.
+    pub fn web(&self, number: usize) -> Result<&HttpServer> {
+        Ok(self.running.get(&number).ok_or("this web server does not run")?)
+    }
+
+    /// Starts Holdfast on the director and waits until it is ready.
+    #[track_caller]
+    pub fn start(&self, config: &str) -> Result<Holdfast> {
+        Holdfast::start(&self.director, config)
+    }
+
+    /// What `ipvsadm` would have to be told to make the director's table, line by line.
+    #[track_caller]
+    pub fn saved(&self) -> Result<Vec<String>> {
+        let saved = self.director.run(&["ipvsadm", "-S", "-n"])?;
+        Ok(saved.lines().map(|line| line.trim_end().to_owned()).collect())
+    }
+
+    /// Waits until the director's table is exactly this.
+    #[track_caller]
+    pub fn wait_saved(&self, expected: &[&str]) -> Result {
+        let mut last = Vec::new();
+        let found = wait::until("the table", SECONDS_10, || {
+            last = self.saved()?;
+            Ok(last == expected)
+        });
+        found.map_err(|error| format!("{error}; it is\n{}", last.join("\n")).into())
+    }
+
+    /// Runs `ipvsadm` on the director.
+    #[track_caller]
+    pub fn ipvsadm(&self, arguments: &str) -> Result<String> {
+        let words: Vec<_> = arguments.split_whitespace().collect();
+        self.director.run(&[&["ipvsadm"], words.as_slice()].concat())
+    }
+
+    /// Connections that `ipvsadm -L --stats` counts for a service and for each of its destinations, in order.
+    #[track_caller]
+    pub fn counted(&self, service: &str) -> Result<Vec<u64>> {
+        let text = self.director.run(&["ipvsadm", "-L", "-n", "--stats", "--exact", "-t", service])?;
+        let lines =
+            text.lines().filter(|line| line.starts_with("TCP ") || line.trim_start().starts_with("-> "));
+        let numbers = lines.filter_map(|line| line.split_whitespace().nth(2)?.parse().ok());
+        Ok(numbers.collect())
+    }
+
+    /// One request of the client: who answered.
+    #[track_caller]
+    pub fn ask(&self, address: &str) -> Result<String> {
+        let reply = lab::get(&self.client, address, "/", Duration::from_secs(2))?;
+        if reply.status == 200 { Ok(reply.body) } else { Err(format!("status {}", reply.status).into()) }
+    }
+
+    /// Many requests of the client, all of which are answered: how many by whom.
+    #[track_caller]
+    pub fn ask_often(&self, address: &str, times: u32) -> Result<BTreeMap<String, u32>> {
+        let mut count = BTreeMap::new();
+        for _ in 0..times {
+            *count.entry(self.ask(address)?).or_insert(0) += 1;
+        }
+        Ok(count)
+    }
+}
