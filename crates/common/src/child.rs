@@ -1,15 +1,16 @@
 //! What every child process of `holdfastd` does alike: inherit, answer hellos, reload in two steps, stop in
 //! order. What is the child's own is an [`App`]; [`run`] puts it on the event loop.
 //!
-//! A child inherits four descriptors: its listening control socket (made by the watchdog, so that it outlives
+//! A child inherits five descriptors: its listening control socket (made by the watchdog, so that it outlives
 //! the child), the checked configuration text, a life line whose end of stream says that the watchdog is gone,
-//! and the memory file with the [checkpoint](crate::checkpoint). The hello is answered from the same loop that
+//! the memory file with the [checkpoint](crate::checkpoint), and a mark that says that it is there. The hello is answered from the same loop that
 //! does the child's work, so an answer proves that loop alive. The first answer says "ready".
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Read, Seek};
+use std::io::{self, Read};
 use std::os::fd::{OwnedFd, RawFd};
+use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -24,7 +25,7 @@ use crate::event_loop::{Cx, Drained, EventLoop, Interest, Process, Readiness, Re
 use crate::exit::Exit;
 use crate::sys::inherit;
 
-/// The variable that tells a child its descriptors: `listener,config,life_line,checkpoint`.
+/// The variable that tells a child its descriptors: `listener,config,life_line,checkpoint,mark`.
 pub const FDS_VARIABLE: &str = "HOLDFAST_FDS";
 /// A checkpoint up to this size also travels in the answer to a hello.
 const HELLO_CHECKPOINT: usize = 32 * 1024;
@@ -42,19 +43,21 @@ pub struct Inherited {
     pub life_line: OwnedFd,
     /// The predecessor's state; empty for the first incarnation.
     pub checkpoint: Store,
+    /// Kept open for as long as the process lives: its lock tells a later watchdog that we are still there.
+    pub mark: OwnedFd,
 }
 
 impl Inherited {
     /// Takes over what the watchdog left open.
     ///
     /// # Errors
-    /// The variable [`FDS_VARIABLE`] is missing or does not name four open descriptors.
+    /// The variable [`FDS_VARIABLE`] is missing or does not name five open descriptors.
     pub fn take(run_dir: PathBuf) -> io::Result<Self> {
         let fault = |text: &str| io::Error::new(io::ErrorKind::InvalidInput, text.to_owned());
         let variable = std::env::var(FDS_VARIABLE).map_err(|_| fault("not started by the watchdog"))?;
         let numbers: Result<Vec<RawFd>, _> = variable.split(',').map(str::parse).collect();
-        let Ok(&[listener, config, life_line, checkpoint]) = numbers.as_deref() else {
-            return Err(fault("not four descriptors"));
+        let Ok(&[listener, config, life_line, checkpoint, mark]) = numbers.as_deref() else {
+            return Err(fault("not five descriptors"));
         };
         Ok(Self {
             run_dir,
@@ -62,6 +65,7 @@ impl Inherited {
             config: read_config(inherit::take(config)?)?,
             life_line: inherit::take(life_line)?,
             checkpoint: Store::from_fd(inherit::take(checkpoint)?),
+            mark: inherit::take(mark)?,
         })
     }
 }
@@ -71,10 +75,10 @@ impl Inherited {
 /// # Errors
 /// It cannot be read, or is no configuration text.
 pub fn read_config(fd: OwnedFd) -> io::Result<Sources> {
-    let mut file = File::from(fd);
-    file.rewind()?;
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
+    let file = File::from(fd);
+    // By position: all children share the file's offset, and read at the same time.
+    let mut bytes = vec![0; usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?];
+    file.read_exact_at(&mut bytes, 0)?;
     Sources::from_bytes(&bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))
 }
 

@@ -9,7 +9,7 @@ mod target;
 use std::io;
 
 pub use limiter::{Limiter, Verdict};
-pub use target::Target;
+pub use target::{Target, timestamp};
 
 /// Sets the log up for this process. `ident` names it in every line (`watchdog`, `vrrp`, `checker`). Later calls
 /// have no effect.

@@ -109,7 +109,11 @@ impl Lab {
                 Ok(0) => return None,
                 Ok(_) if byte[0] == b'\n' => return Some(String::from_utf8(line).unwrap()),
                 Ok(_) => line.push(byte[0]),
-                Err(_) => self.event_loop.turn(&mut self.child).unwrap(),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.event_loop.turn(&mut self.child).unwrap();
+                }
+                // Cut off with bytes of ours unread.
+                Err(_) => return None,
             }
         }
     }

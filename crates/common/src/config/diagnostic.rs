@@ -189,6 +189,13 @@ impl Diagnostics {
         (errors, list.len() - errors)
     }
 
+    /// One line each, for the log: `file:line:column: message`.
+    pub fn lines(&self, sources: &Sources) -> Vec<(Severity, String)> {
+        let excerpts = Excerpts::new(sources);
+        let line = |d: &&Diagnostic| (d.severity, format!("{}: {}", excerpts.locate(d.span), d.message));
+        self.sorted().iter().take(MAX_RENDERED).map(line).collect()
+    }
+
     /// The text for people: `file:line:column`, the line, a caret under the place, advice.
     pub fn render(&self, sources: &Sources) -> String {
         let excerpts = Excerpts::new(sources);

@@ -32,6 +32,15 @@ impl<'s> Excerpts<'s> {
         Self { files: files.collect() }
     }
 
+    /// `path:line:column`.
+    pub(super) fn locate(&self, span: Span) -> String {
+        let file = usize::try_from(span.file.0).ok().and_then(|at| self.files.get(at));
+        file.map_or_else(String::new, |(file, starts)| {
+            let place = place(&file.text, starts, span);
+            format!("{}:{}:{}", file.path.display(), place.line, place.column)
+        })
+    }
+
     /// Writes `path:line:column: word: message`, the line and the caret.
     pub(super) fn write(&self, out: &mut String, span: Span, word: &str, message: &str) {
         let Some((file, starts)) = usize::try_from(span.file.0).ok().and_then(|at| self.files.get(at)) else {

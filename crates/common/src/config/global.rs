@@ -24,11 +24,20 @@ pub struct Watchdog {
     pub hello_interval: Duration,
     /// How long an answer may take before the child counts as hung.
     pub hello_timeout: Duration,
+    /// How long a child may take from its start to its first answer.
+    pub start_timeout: Duration,
+    /// How long a child may take to stop in order before it is killed.
+    pub stop_timeout: Duration,
 }
 
 impl Default for Watchdog {
     fn default() -> Self {
-        Self { hello_interval: Duration::from_secs(5), hello_timeout: Duration::from_secs(5) }
+        Self {
+            hello_interval: Duration::from_secs(5),
+            hello_timeout: Duration::from_secs(5),
+            start_timeout: Duration::from_secs(30),
+            stop_timeout: Duration::from_secs(10),
+        }
     }
 }
 
@@ -50,7 +59,46 @@ pub fn plan(root: &mut Table<'_>, d: &mut Diagnostics) -> Global {
         let watchdog = &mut global.watchdog;
         watchdog.hello_interval = table.within_or("hello_interval", &range, watchdog.hello_interval, d);
         watchdog.hello_timeout = table.within_or("hello_timeout", &range, watchdog.hello_timeout, d);
+        watchdog.start_timeout = table.within_or("start_timeout", &range, watchdog.start_timeout, d);
+        watchdog.stop_timeout = table.within_or("stop_timeout", &range, watchdog.stop_timeout, d);
         table.finish(d);
     }
     global
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Document, Sources};
+
+    fn planned(text: &str) -> (Global, Diagnostics) {
+        let mut d = Diagnostics::new();
+        let sources = Sources::from_text("t.toml", text);
+        let document = Document::parse(&sources, &mut d);
+        let mut root = document.root();
+        let global = plan(&mut root, &mut d);
+        (global, d)
+    }
+
+    #[test]
+    fn the_watchdogs_patience_can_be_set_in_every_respect() {
+        let keys = "hello_interval = 1\nhello_timeout = \"200ms\"\nstart_timeout = \"1m\"\nstop_timeout = 20";
+        let (global, d) = planned(&format!("[watchdog]\n{keys}\n"));
+        assert!(d.is_empty());
+        let watchdog = Watchdog {
+            hello_interval: Duration::from_secs(1),
+            hello_timeout: Duration::from_millis(200),
+            start_timeout: Duration::from_secs(60),
+            stop_timeout: Duration::from_secs(20),
+        };
+        assert_eq!(global.watchdog, watchdog);
+    }
+
+    #[test]
+    fn patience_has_bounds() {
+        for key in ["hello_interval", "hello_timeout", "start_timeout", "stop_timeout"] {
+            let (_, d) = planned(&format!("[watchdog]\n{key} = \"99ms\"\n"));
+            assert!(d.has_errors(), "{key}");
+        }
+    }
 }

@@ -1,9 +1,11 @@
 //! A client's end that never blocks: the watchdog's line to a child.
 
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
 
 use super::line::Lines;
 use super::message::{Reply, Request, line};
@@ -24,12 +26,13 @@ impl<K: Copy> Connection<K> {
     /// Connects. The server need not accept yet: it only has to listen.
     ///
     /// # Errors
-    /// No such socket, nobody listens, no permission, or its backlog is full.
+    /// No such socket, nobody listens, no permission, or its backlog is full (`WouldBlock`).
     pub fn open(path: &Path, key: K, cx: &Cx<'_, K>) -> io::Result<Self> {
-        // A unix stream socket connects at once or not at all, so this does not block for long: the backlog
-        // is drained by a child's loop and the listeners have room for many.
-        let stream = UnixStream::connect(path)?;
-        stream.set_nonblocking(true)?;
+        // Non-blocking from the start: a full backlog would hold a blocking connect for as long as it is full.
+        let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
+        let socket = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
+        connect(socket.as_raw_fd(), &UnixAddr::new(path)?)?;
+        let stream = UnixStream::from(socket);
         let registration = cx.registry().add(&stream, key, Interest::ReadWrite)?;
         Ok(Self {
             _registration: registration,

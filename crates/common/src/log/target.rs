@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::time::UNIX_EPOCH;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use log::{Level, Record};
 
@@ -105,19 +105,18 @@ impl Write for Datagrams {
     }
 }
 
+/// A point in time as `2026-11-21T09:00:00.123Z`.
+pub fn timestamp(time: SystemTime) -> String {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let (date, time) = (Date::from_unix(since.as_secs()), since.as_secs() % 86400);
+    let (hours, minutes, seconds) = (time / 3600, time / 60 % 60, time % 60);
+    format!("{date}T{hours:02}:{minutes:02}:{seconds:02}.{:03}Z", since.subsec_millis())
+}
+
 /// `2026-11-21T09:00:00.123Z info  vrrp: message`
 fn text_line(ident: &str, record: &Record<'_>) -> String {
-    let since = clock::wall().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let (date, time) = (Date::from_unix(since.as_secs()), since.as_secs() % 86400);
     let level = record.level().as_str().to_ascii_lowercase();
-    format!(
-        "{date}T{:02}:{:02}:{:02}.{:03}Z {level:<5} {ident}: {}\n",
-        time / 3600,
-        time / 60 % 60,
-        time % 60,
-        since.subsec_millis(),
-        record.args()
-    )
+    format!("{} {level:<5} {ident}: {}\n", timestamp(clock::wall()), record.args())
 }
 
 /// RFC 3164 as local system logs read it: `<priority>ident[pid]: message`.

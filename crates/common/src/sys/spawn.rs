@@ -7,6 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
 /// A process that runs.
@@ -33,6 +34,8 @@ pub struct Program<'a> {
     pub keep: Vec<BorrowedFd<'a>>,
     /// Whether it leads a session of its own, out of reach of a terminal's signals.
     pub new_session: bool,
+    /// The signal it gets when we die, however we die.
+    pub when_we_die: Option<Signal>,
 }
 
 /// Starts a program.
@@ -44,6 +47,7 @@ pub fn spawn(program: &Program<'_>) -> io::Result<Spawned> {
     command.arg0(&program.title).args(&program.args).envs(program.env.iter().map(|(k, v)| (k, v)));
     let keep: Vec<RawFd> = program.keep.iter().map(AsRawFd::as_raw_fd).collect();
     let new_session = program.new_session;
+    let when_we_die = program.when_we_die;
     let prepare = move || {
         for fd in &keep {
             // SAFETY: the caller of spawn() borrows each descriptor until the exec has happened.
@@ -53,9 +57,12 @@ pub fn spawn(program: &Program<'_>) -> io::Result<Spawned> {
         if new_session {
             nix::unistd::setsid()?;
         }
+        if let Some(signal) = when_we_die {
+            nix::sys::prctl::set_pdeathsig(signal)?;
+        }
         Ok(())
     };
-    // SAFETY: the closure makes fcntl and setsid system calls only, which are async-signal-safe, and does not
+    // SAFETY: the closure makes fcntl, setsid and prctl system calls only, which are async-signal-safe, and does not
     // allocate; and every process of Holdfast is single-threaded.
     unsafe { command.pre_exec(prepare) };
     let mut child = command.spawn()?;

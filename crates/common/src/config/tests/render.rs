@@ -178,7 +178,18 @@ fn keys_asked_for_are_recorded() {
     let mut root = document.root();
     global::plan(&mut root, &mut d);
     let asked: Vec<&str> = d.asked().collect();
-    assert_eq!(asked, ["global", "include", "watchdog", "watchdog.hello_interval", "watchdog.hello_timeout"]);
+    assert_eq!(
+        asked,
+        [
+            "global",
+            "include",
+            "watchdog",
+            "watchdog.hello_interval",
+            "watchdog.hello_timeout",
+            "watchdog.start_timeout",
+            "watchdog.stop_timeout"
+        ]
+    );
 }
 
 #[test]
