@@ -93,7 +93,9 @@ impl Holdfast {
         let daemon = program(Program::Holdfastd)?;
         let (daemon, run) = (daemon.to_string_lossy(), run.to_string_lossy().into_owned());
         let mut argv = vec![&*daemon, "-n", "-c", file, "--run-dir", &run];
-        argv.extend(["--log-level", "debug", "--log-target", "stderr"]);
+        // Measurements want the level of real life.
+        let level = std::env::var("LAB_LOG_LEVEL").unwrap_or_else(|_| "debug".to_owned());
+        argv.extend(["--log-level", &*level, "--log-target", "stderr"]);
         argv.extend(options);
         let process = Process::start(host, &argv, &folder.path().join("log"))?;
         Ok(Self { process, folder, host: host.name().to_owned() })

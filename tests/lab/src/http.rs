@@ -167,14 +167,17 @@ fn serve(mut stream: TcpStream, shared: &Mutex<Shared>) -> std::io::Result<()> {
 #[track_caller]
 pub fn get(host: &Netns, address: &str, path: &str, limit: Duration) -> Result<Reply> {
     let address: SocketAddr = address.parse()?;
-    let text = host.enter(|| -> std::io::Result<String> {
-        let mut stream = TcpStream::connect_timeout(&address, limit)?;
-        stream.set_read_timeout(Some(limit))?;
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
-        let mut bytes = Vec::new();
-        stream.read_to_end(&mut bytes)?;
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
-    })??;
+    host.enter(|| request(address, path, limit))?
+}
+
+/// One request of this thread's host.
+pub(crate) fn request(address: SocketAddr, path: &str, limit: Duration) -> Result<Reply> {
+    let mut stream = TcpStream::connect_timeout(&address, limit)?;
+    stream.set_read_timeout(Some(limit))?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes)?;
+    let text = String::from_utf8_lossy(&bytes);
     let status = text.split_whitespace().nth(1).and_then(|code| code.parse().ok());
     let status = status.ok_or_else(|| Error::new(format!("no HTTP answer: {text:?}")))?;
     let body = text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default();

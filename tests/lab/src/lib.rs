@@ -38,6 +38,7 @@ mod nginx;
 pub mod packet;
 mod process;
 mod temp;
+mod traffic;
 pub mod uml;
 pub mod wait;
 
@@ -58,6 +59,8 @@ pub use netns::{Address, Netns};
 pub use nginx::Nginx;
 pub use process::{Process, alive};
 pub use temp::TempDir;
+pub use traffic::{Sample, Traffic};
+pub use wait::Stopwatch;
 
 /// The usual limit of a wait: long against what is waited for, short against a hanging test run.
 pub const SECONDS_10: Duration = Duration::from_secs(10);

@@ -101,13 +101,18 @@ impl Netns {
     /// Runs a closure in a thread that is in the host: sockets made in it belong to the host.
     #[track_caller]
     pub fn enter<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T> {
-        let namespace = File::open(self.path())?;
+        let inside = self.thread()?;
         let worker = move || -> Result<T> {
-            setns(namespace, CloneFlags::CLONE_NEWNET)?;
+            inside.enter()?;
             Ok(work())
         };
         std::thread::scope(|scope| scope.spawn(worker).join())
             .unwrap_or_else(|_| Err(Error::new("a closure panicked inside a namespace")))
+    }
+
+    /// A ticket by which one thread can move into the host for good.
+    pub(crate) fn thread(&self) -> Result<Inside> {
+        Ok(Inside(File::open(self.path())?))
     }
 
     /// The addresses of one interface, or of all.
@@ -160,6 +165,16 @@ impl Netns {
     #[must_use]
     pub fn pids(&self) -> Vec<i32> {
         pids_in(&self.path())
+    }
+}
+
+/// Lets the thread that uses it into a host.
+pub(crate) struct Inside(File);
+
+impl Inside {
+    /// From here on the thread's sockets belong to the host.
+    pub(crate) fn enter(self) -> Result {
+        Ok(setns(self.0, CloneFlags::CLONE_NEWNET)?)
     }
 }
 

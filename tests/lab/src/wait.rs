@@ -52,3 +52,27 @@ pub fn stays(what: &str, span: Duration, mut probe: impl FnMut() -> Result<bool>
 pub fn pause(span: Duration) {
     std::thread::sleep(span);
 }
+
+/// Measures how long something took: for telling it, not for failing on it.
+#[derive(Debug, Clone, Copy)]
+pub struct Stopwatch(Instant);
+
+impl Stopwatch {
+    /// Starts to measure.
+    #[must_use]
+    pub fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// The time since the start.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
+
+    /// The same in seconds.
+    #[must_use]
+    pub fn seconds(&self) -> f64 {
+        self.0.elapsed().as_secs_f64()
+    }
+}
