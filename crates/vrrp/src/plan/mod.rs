@@ -14,6 +14,13 @@ use crate::wire::admit::{MULTICAST_MIN_TTL, Mismatch, Settings};
 use crate::wire::advert::{self, Auth, Version};
 use crate::wire::checksum::Form;
 
+mod instance;
+mod layers;
+mod parts;
+mod read;
+
+pub use read::plan;
+
 /// Everything the VRRP process is to do.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Plan {
@@ -254,3 +261,6 @@ impl NotifyPlan {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -328,7 +328,8 @@ fn check_v3(settings: &Settings, view: &View<'_>) -> Result<Option<Field>, Verdi
     if view.interval(Version::V3).is_zero() {
         return Err(Verdict::reject(Reject::ZeroInterval));
     }
-    if view.count() == 0 {
+    // An instance without addresses can only have peers like itself.
+    if view.count() == 0 && !settings.addresses.is_empty() {
         return Err(Verdict::reject(Reject::NoAddresses));
     }
     if settings.strict_link_local

@@ -1,0 +1,455 @@
+//! `[[vrrp.instance]]`: the keys of a virtual router, and the faults one router can have by itself.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use common::config::{
+    Diagnostics, FromValue, IfName, Located, Priority, Shape, Span, Table, Value, Vrid as ConfigVrid,
+    format_duration,
+};
+
+use super::layers::Layers;
+use super::parts::{self, AddressDraft, Scripts};
+use super::{InstancePlan, Tracker, Transport, Wish};
+use crate::machine::address::{Lifetime, VirtualAddress};
+use crate::machine::id::{Family, Key, Name, Vrid};
+use crate::wire::admit::{Mismatch, is_link_local};
+use crate::wire::advert::{Auth, TTL, Version};
+use crate::wire::checksum::Form;
+
+const DEFAULT_PRIORITY: u8 = 100;
+const DEFAULT_INTERVAL: Duration = Duration::from_secs(1);
+const DEFAULT_LEASE: Duration = Duration::from_secs(3);
+/// An IPv6 advert with more addresses than this is fragmented on Ethernet.
+const MOST_IPV6_ADDRESSES: usize = 90;
+
+/// An instance with the places the cross-checks point at.
+pub(super) struct Read {
+    pub(super) name: Located<String>,
+    /// `None` if a fault that was reported leaves nothing to run.
+    pub(super) plan: Option<InstancePlan>,
+    pub(super) vrid_span: Span,
+    /// Place of each address of the plan.
+    pub(super) address_spans: Vec<Span>,
+}
+
+/// What may also stand in `[vrrp]` as a default for all instances.
+struct Common {
+    interface: Option<Located<IfName>>,
+    version: Option<Located<Version>>,
+    family: Option<Located<Family>>,
+    priority: Option<Located<u8>>,
+    wish: Option<Located<Wish>>,
+    interval: Option<Located<Duration>>,
+    down_timer_adverts: Option<Located<u8>>,
+    preempt: Option<Located<bool>>,
+    preempt_delay: Option<Located<Duration>>,
+    auth: Option<Located<Auth>>,
+    peers: Option<Located<Vec<Located<IpAddr>>>>,
+    ttl: Option<Located<u8>>,
+    min_ttl: Option<Located<u8>>,
+    source: Option<Located<IpAddr>>,
+    mismatch: Option<Located<Mismatch>>,
+    form: Option<Located<Form>>,
+    strict_form: Option<Located<bool>>,
+    strict_link_local: Option<Located<bool>>,
+    lease: Option<Located<Lifetime>>,
+    hand_over: Option<Located<bool>>,
+    no_vip: Option<Located<bool>>,
+    trackers: Vec<Located<Tracker>>,
+    notify: super::NotifyPlan,
+    announce: super::AnnouncePlan,
+}
+
+/// Reads the defaults alone, for their faults.
+pub(super) fn check_defaults(vrrp: &Table<'_>, scripts: &Scripts, d: &mut Diagnostics) {
+    let mut layers = Layers::new(vec![vrrp.clone()]);
+    let _ = common(&mut layers, scripts, d);
+    layers.finish(d);
+}
+
+/// Reads one instance; `vrrp` has the defaults.
+pub(super) fn read(
+    mut own: Table<'_>,
+    vrrp: &Table<'_>,
+    scripts: &Scripts,
+    d: &mut Diagnostics,
+) -> Option<Read> {
+    let span = own.span();
+    let name = own.required::<String>("name", d);
+    let vrid = own.required::<ConfigVrid>("virtual_router_id", d);
+    let advertised = parts::addresses(&mut own, "virtual_addresses", d);
+    let excluded = parts::addresses(&mut own, "excluded_addresses", d);
+    let has_addresses = own.has("virtual_addresses");
+    let mut layers = Layers::new(vec![own, vrrp.clone()]);
+    let common = common(&mut layers, scripts, d);
+    layers.finish(d);
+
+    let name = name?;
+    check_name(&name, d);
+    if common.interface.is_none() {
+        d.error(span, format!("`interface` is missing in [vrrp.instance] \"{}\"", name.value))
+            .hint("write interface = \"eth0\" here, or in [vrrp] for all instances");
+    }
+    let address_spans = advertised.iter().chain(&excluded).map(|a| a.cidr.span).collect::<Vec<_>>();
+    let vrid_span = vrid.as_ref().map_or(span, |v| v.span);
+    let no_vip = common.no_vip.is_some_and(|v| v.value);
+    if advertised.is_empty() && !no_vip {
+        let fault = d.error(span, format!("instance \"{}\" has no virtual addresses", name.value));
+        if has_addresses || !excluded.is_empty() {
+            fault.hint("at least one address stands in `virtual_addresses`");
+        } else {
+            fault.hint(
+                "write virtual_addresses = [\"192.0.2.1/24\"], or no_vip = true if there are to be none",
+            );
+        }
+    }
+    if let Some(no_vip) = &common.no_vip
+        && no_vip.value
+        && !(advertised.is_empty() && excluded.is_empty())
+    {
+        d.error(no_vip.span, "`no_vip` stands with addresses").hint("leave out one of them");
+    }
+    let plan = build(&name, vrid, common, advertised, excluded, d);
+    Some(Read { name, plan, vrid_span, address_spans })
+}
+
+fn common(t: &mut Layers<'_>, scripts: &Scripts, d: &mut Diagnostics) -> Common {
+    let versions = 2..=3;
+    Common {
+        interface: t.optional("interface", d),
+        version: t
+            .within::<u8>("version", &versions, d)
+            .and_then(|v| Version::from_number(v.value).map(|version| v.map(|_| version))),
+        family: t.choice("family", &[("ipv4", Family::Ipv4), ("ipv6", Family::Ipv6)], d),
+        priority: t.optional::<Priority>("priority", d).map(|p| p.map(Priority::get)),
+        wish: t.choice("state", &[("backup", Wish::Backup), ("master", Wish::Master)], d),
+        interval: t.within("advert_interval", &(Duration::from_millis(10)..=Duration::from_secs(255)), d),
+        down_timer_adverts: t.within("down_timer_adverts", &(2..=100), d),
+        preempt: t.optional("preempt", d),
+        preempt_delay: t.within("preempt_delay", &(Duration::ZERO..=Duration::from_secs(3600)), d),
+        auth: auth(t, d),
+        peers: t.optional("unicast_peers", d),
+        ttl: t.within("unicast_ttl", &(1..=255), d),
+        min_ttl: t.within("unicast_min_ttl", &(1..=255), d),
+        source: t.optional("source_address", d),
+        mismatch: t.choice(
+            "address_mismatch",
+            &[("drop", Mismatch::Drop), ("report", Mismatch::Report), ("ignore", Mismatch::Ignore)],
+            d,
+        ),
+        form: t.choice("v3_checksum", &[("pseudo_header", Form::PseudoHeader), ("plain", Form::Plain)], d),
+        strict_form: t.optional("v3_checksum_strict", d),
+        strict_link_local: t.optional("strict_link_local", d),
+        lease: t.value("address_lease", d).and_then(|v| lease(&v, d)),
+        hand_over: t.optional("hand_over", d),
+        no_vip: t.optional("no_vip", d),
+        trackers: parts::trackers(t, scripts, d),
+        notify: parts::notify(t, d),
+        announce: parts::announce(t, d),
+    }
+}
+
+/// `auth = { type = "pass", password = "…" }`.
+fn auth(t: &mut Layers<'_>, d: &mut Diagnostics) -> Option<Located<Auth>> {
+    let value = t.value("auth", d)?;
+    let Shape::Table(mut table) = value.shape() else {
+        value.mismatch("a table", d).hint("write auth = { type = \"pass\", password = \"1111\" }");
+        return None;
+    };
+    let kind = table.required::<String>("type", d);
+    let password = table.optional::<String>("password", d);
+    table.finish(d);
+    let kind = kind?;
+    match kind.value.as_str() {
+        "pass" => {}
+        "ah" => {
+            d.error(kind.span, "`type`: AH authentication is not supported")
+                .hint("it never kept an attacker on the link out; use \"pass\" between old peers, or none");
+            return None;
+        }
+        other => {
+            d.error(kind.span, format!("`type`: expected \"pass\", found {other:?}"));
+            return None;
+        }
+    }
+    let Some(password) = password else {
+        d.error(value.span(), "`password` is missing in `auth`");
+        return None;
+    };
+    let auth = Auth::password(&password.value);
+    if auth.is_none() {
+        d.error(
+            password.span,
+            format!("`password`: a password has 1 to 8 bytes, this has {}", password.value.len()),
+        )
+        .hint("keepalived cuts it at 8 bytes: write those");
+    }
+    auth.map(|auth| Located { value: auth, span: value.span() })
+}
+
+/// `address_lease`: a duration, or `false`.
+fn lease(value: &Value<'_>, d: &mut Diagnostics) -> Option<Located<Lifetime>> {
+    let span = value.span();
+    if let Shape::Boolean(on) = value.shape() {
+        let lifetime = if on { Lifetime::Lease(DEFAULT_LEASE) } else { Lifetime::Forever };
+        return Some(Located { value: lifetime, span });
+    }
+    let length = Duration::from_value(value, d)?;
+    let usable = (2..=3600).contains(&length.as_secs()) && length.subsec_nanos() == 0;
+    if !usable {
+        value
+            .refuse(format!("expected whole seconds from 2s to 1h, found {}", format_duration(length)), d)
+            .hint("the kernel counts leases in seconds; false turns them off");
+        return None;
+    }
+    Some(Located { value: Lifetime::Lease(length), span })
+}
+
+fn check_name(name: &Located<String>, d: &mut Diagnostics) {
+    if name.value.is_empty() || name.value.contains(char::is_control) {
+        d.error(name.span, "`name`: a name is not empty and has no control characters");
+    }
+}
+
+fn build(
+    name: &Located<String>,
+    vrid: Option<Located<ConfigVrid>>,
+    c: Common,
+    advertised: Vec<AddressDraft>,
+    excluded: Vec<AddressDraft>,
+    d: &mut Diagnostics,
+) -> Option<InstancePlan> {
+    let family = family(&c, &advertised, d);
+    let version = version(&c, family, name, d);
+    let interval = interval(&c, version, d);
+    let transport = transport(&c, family, d);
+    check_list(family, &advertised, version, name, d);
+    check_preemption(&c, d);
+    check_owner(&c, d);
+    check_source(&c, family, &advertised, &excluded, d);
+    if let (Some(auth), Version::V3) = (&c.auth, version) {
+        d.error(auth.span, "`auth`: version 3 has no authentication")
+            .hint("write version = 2, or leave out `auth`");
+    }
+    let link = parts::link_name(c.interface.as_ref()?, d)?;
+    let vrid = vrid.and_then(|v| Vrid::new(v.value.get()))?;
+    let finish = |list: Vec<AddressDraft>, advertised| {
+        list.into_iter().map(move |a| a.finish(link, advertised)).collect::<Vec<VirtualAddress>>()
+    };
+    let mut addresses = finish(advertised, true);
+    addresses.extend(finish(excluded, false));
+    let mismatch = match version {
+        // RFC 3768 7.1 drops; RFC 9568 7.1 does not.
+        Version::V2 => Mismatch::Drop,
+        Version::V3 => Mismatch::Report,
+    };
+    Some(InstancePlan {
+        key: Key { link, family, vrid },
+        name: Name::from(name.value.as_str()),
+        version,
+        priority: c.priority.map_or(DEFAULT_PRIORITY, |p| p.value),
+        wish: c.wish.map_or(Wish::Backup, |w| w.value),
+        interval,
+        down_timer_adverts: c.down_timer_adverts.map_or(3, |n| n.value),
+        preempt: c.preempt.is_none_or(|p| p.value),
+        preempt_delay: c.preempt_delay.map_or(Duration::ZERO, |p| p.value),
+        auth: c.auth.map_or(Auth::None, |a| a.value),
+        addresses,
+        transport,
+        source: c.source.map(|s| s.value),
+        mismatch: c.mismatch.map_or(mismatch, |m| m.value),
+        form: c.form.map_or(Form::PseudoHeader, |f| f.value),
+        strict_form: c.strict_form.is_some_and(|s| s.value),
+        strict_link_local: c.strict_link_local.is_some_and(|s| s.value),
+        announce: c.announce,
+        lifetime: c.lease.map_or(Lifetime::Lease(DEFAULT_LEASE), |l| l.value),
+        hand_over: c.hand_over.is_none_or(|h| h.value),
+        trackers: c.trackers.into_iter().map(|t| t.value).collect(),
+        notify: c.notify,
+    })
+}
+
+/// Of the addresses, or as told, or of the peers.
+fn family(c: &Common, advertised: &[AddressDraft], d: &mut Diagnostics) -> Family {
+    let of_addresses = advertised.first().map(|a| Family::of(a.cidr.value.addr()));
+    let of_peers = c.peers.as_ref().and_then(|p| p.value.first()).map(|p| Family::of(p.value));
+    if let (Some(told), Some(found)) = (&c.family, of_addresses)
+        && told.value != found
+    {
+        d.error(told.span, format!("`family` is {}, but the virtual addresses are {found}", told.value))
+            .hint("leave it out: it follows from the addresses");
+    }
+    let told = c.family.as_ref().map(|f| f.value);
+    of_addresses.or(told).or(of_peers).unwrap_or(Family::Ipv4)
+}
+
+fn version(c: &Common, family: Family, name: &Located<String>, d: &mut Diagnostics) -> Version {
+    let default = if c.auth.is_some() && family == Family::Ipv4 { Version::V2 } else { Version::V3 };
+    let version = c.version.as_ref().map_or(default, |v| v.value);
+    if version == Version::V2 && family == Family::Ipv6 {
+        let span = c.version.as_ref().map_or(name.span, |v| v.span);
+        d.error(span, "version 2 has no IPv6").hint("write version = 3");
+        return Version::V3;
+    }
+    version
+}
+
+fn interval(c: &Common, version: Version, d: &mut Diagnostics) -> Duration {
+    let Some(interval) = &c.interval else { return DEFAULT_INTERVAL };
+    let value = interval.value;
+    match version {
+        Version::V2 if value.subsec_nanos() != 0 || value < Duration::from_secs(1) => {
+            d.error(
+                interval.span,
+                format!(
+                    "`advert_interval`: version 2 counts whole seconds from 1s to 255s, found {}",
+                    format_duration(value)
+                ),
+            )
+            .hint("version 3 can do 10ms to 40.95s");
+            DEFAULT_INTERVAL
+        }
+        Version::V3 if value.as_nanos() % 10_000_000 != 0 || value > Duration::from_millis(40_950) => {
+            d.error(
+                interval.span,
+                format!(
+                    "`advert_interval`: version 3 counts in steps of 10ms from 10ms to 40.95s, found {}",
+                    format_duration(value)
+                ),
+            );
+            DEFAULT_INTERVAL
+        }
+        Version::V2 | Version::V3 => value,
+    }
+}
+
+fn transport(c: &Common, family: Family, d: &mut Diagnostics) -> Transport {
+    let Some(peers) = &c.peers else {
+        let useless = [("unicast_ttl", &c.ttl), ("unicast_min_ttl", &c.min_ttl)];
+        for (key, value) in useless {
+            if let Some(value) = value {
+                d.error(value.span, format!("`{key}` means nothing without `unicast_peers`"));
+            }
+        }
+        return Transport::Multicast;
+    };
+    if peers.value.is_empty() {
+        d.error(peers.span, "`unicast_peers` is empty").hint("leave it out to use multicast");
+    }
+    let mut list: Vec<IpAddr> = Vec::new();
+    for peer in &peers.value {
+        let address = peer.value;
+        if Family::of(address) != family {
+            d.error(peer.span, format!("peer {address} is not {family} like the virtual addresses"));
+        } else if address.is_multicast() || address.is_unspecified() {
+            d.error(peer.span, format!("{address} cannot be a peer"));
+        } else if list.contains(&address) {
+            d.error(peer.span, format!("peer {address} is listed twice"));
+        } else if c.source.as_ref().is_some_and(|s| s.value == address) {
+            d.error(peer.span, format!("peer {address} is this router's own source address"));
+        }
+        list.push(address);
+    }
+    Transport::Unicast {
+        peers: list,
+        ttl: c.ttl.as_ref().map_or(TTL, |t| t.value),
+        min_ttl: c.min_ttl.as_ref().map_or(1, |t| t.value),
+    }
+}
+
+/// The advertised list: one family, not too long, link-local first where it must be.
+fn check_list(
+    family: Family,
+    advertised: &[AddressDraft],
+    version: Version,
+    name: &Located<String>,
+    d: &mut Diagnostics,
+) {
+    for address in advertised {
+        let found = Family::of(address.cidr.value.addr());
+        if found != family {
+            d.error(
+                address.cidr.span,
+                format!("{} is {found}, and the instance is {family}", address.cidr.value.addr()),
+            )
+            .hint(
+                "one instance has one family; put it in an instance of its own, or in `excluded_addresses`",
+            );
+        }
+    }
+    let most = if family == Family::Ipv6 { MOST_IPV6_ADDRESSES } else { 255 };
+    if advertised.len() > most {
+        d.error(
+            name.span,
+            format!("an advert holds {most} addresses, \"{}\" has {}", name.value, advertised.len()),
+        )
+        .hint("put the others into `excluded_addresses`");
+    }
+    // RFC 9568 5.2.9: the link-local address of the virtual router comes first.
+    if let Some(first) = advertised.first()
+        && (version, family) == (Version::V3, Family::Ipv6)
+        && !is_link_local(first.cidr.value.addr())
+    {
+        d.warning(first.cidr.span, "the first virtual address of an IPv6 instance should be link-local")
+            .hint("RFC 9568 demands it, and some routers drop such adverts: put fe80::… first");
+    }
+}
+
+fn check_preemption(c: &Common, d: &mut Diagnostics) {
+    if let (Some(preempt), Some(delay)) = (&c.preempt, &c.preempt_delay)
+        && !preempt.value
+        && !delay.value.is_zero()
+    {
+        d.error(delay.span, "`preempt_delay` means nothing with preempt = false")
+            .note(preempt.span, "preemption is turned off here");
+    }
+}
+
+/// What an owner (priority 255) cannot have: it is master whenever it can be.
+fn check_owner(c: &Common, d: &mut Diagnostics) {
+    let Some(priority) = c.priority.as_ref().filter(|p| p.value == 255) else { return };
+    let mut refuse = |span, message: &str| {
+        d.error(span, message).note(priority.span, "priority 255 makes this the owner of the addresses");
+    };
+    if let Some(wish) = c.wish.as_ref().filter(|w| w.value == Wish::Backup) {
+        refuse(wish.span, "an owner does not begin as backup");
+    }
+    if let Some(preempt) = c.preempt.as_ref().filter(|p| !p.value) {
+        refuse(preempt.span, "an owner always pre-empts");
+    }
+    if let Some(delay) = c.preempt_delay.as_ref().filter(|p| !p.value.is_zero()) {
+        refuse(delay.span, "an owner does not wait before it pre-empts");
+    }
+    for tracker in c.trackers.iter().filter(|t| t.value.weight != 0) {
+        refuse(tracker.span, "an owner's priority does not change, so a weight means nothing");
+    }
+}
+
+fn check_source(
+    c: &Common,
+    family: Family,
+    advertised: &[AddressDraft],
+    excluded: &[AddressDraft],
+    d: &mut Diagnostics,
+) {
+    let Some(source) = &c.source else { return };
+    let address = source.value;
+    if Family::of(address) != family {
+        d.error(
+            source.span,
+            format!("`source_address` {address} is not {family} like the virtual addresses"),
+        );
+    } else if family == Family::Ipv6 && c.peers.is_none() && !is_link_local(address) {
+        // RFC 9568 5.1.2.1.
+        d.error(source.span, "`source_address`: IPv6 adverts to the group come from a link-local address");
+    }
+    let owner = c.priority.as_ref().is_some_and(|p| p.value == 255);
+    let same = advertised.iter().chain(excluded).find(|a| a.cidr.value.addr() == address);
+    if let Some(same) = same
+        && !owner
+    {
+        d.error(source.span, format!("`source_address` {address} is a virtual address and may move away"))
+            .note(same.cidr.span, "it is listed here");
+    }
+}

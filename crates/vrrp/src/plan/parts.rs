@@ -1,0 +1,228 @@
+//! The keys that several tables share: trackers, notify commands, announcements, addresses.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use common::config::{
+    CommandLine, Diagnostics, IfName, IpCidr, Located, Shape, Span, Table, UserName, Value,
+};
+
+use super::layers::Layers;
+use super::{AnnouncePlan, NotifyPlan, Tracked, Tracker};
+use crate::machine::action::Command;
+use crate::machine::address::{Scope, VirtualAddress};
+use crate::machine::id::{LinkName, Name};
+
+/// How long a notify command may run unless told otherwise.
+const NOTIFY_TIMEOUT: Duration = Duration::from_secs(30);
+/// The weights keepalived's users know: more could never matter.
+pub(super) const WEIGHTS: std::ops::RangeInclusive<i16> = -253..=253;
+
+/// An interface name of the configuration as the machines have it.
+pub(super) fn link_name(name: &Located<IfName>, d: &mut Diagnostics) -> Option<LinkName> {
+    let link = LinkName::new(name.value.as_str());
+    if link.is_none() {
+        d.error(name.span, format!("{} cannot be the name of an interface", name.value));
+    }
+    link
+}
+
+/// What scripts the text defines: name, place, default weight.
+pub(super) type Scripts = BTreeMap<String, (Span, i16)>;
+
+/// `track_scripts` and `track_interfaces`.
+pub(super) fn trackers(t: &mut Layers<'_>, scripts: &Scripts, d: &mut Diagnostics) -> Vec<Located<Tracker>> {
+    let mut trackers: Vec<Located<Tracker>> = Vec::new();
+    if let Some(value) = t.value("track_scripts", d) {
+        for item in value.one_or_list() {
+            let Some((name, weight, reverse)) = tracker::<String>(&item, "name", d) else { continue };
+            let Some((_, default)) = scripts.get(&name.value) else {
+                let known: Vec<&str> = scripts.keys().map(String::as_str).collect();
+                let fault = d.error(name.span, format!("there is no script \"{}\"", name.value));
+                if known.is_empty() {
+                    fault.hint("define it with [[vrrp.script]]");
+                } else {
+                    fault.hint(format!("the scripts are: {}", known.join(", ")));
+                }
+                continue;
+            };
+            let what = Tracked::Script(Name::from(name.value.as_str()));
+            let tracker = Tracker { what, weight: weight.unwrap_or(*default), reverse };
+            push(&mut trackers, Located { value: tracker, span: name.span }, d);
+        }
+    }
+    if let Some(value) = t.value("track_interfaces", d) {
+        for item in value.one_or_list() {
+            let Some((name, weight, reverse)) = tracker::<IfName>(&item, "interface", d) else { continue };
+            let Some(link) = link_name(&name, d) else { continue };
+            let tracker = Tracker { what: Tracked::Link(link), weight: weight.unwrap_or(0), reverse };
+            push(&mut trackers, Located { value: tracker, span: name.span }, d);
+        }
+    }
+    trackers
+}
+
+fn push(list: &mut Vec<Located<Tracker>>, tracker: Located<Tracker>, d: &mut Diagnostics) {
+    if let Some(other) = list.iter().find(|t| t.value.what == tracker.value.what) {
+        d.error(tracker.span, "this is tracked twice").note(other.span, "first here");
+        return;
+    }
+    list.push(tracker);
+}
+
+type Use<T> = (Located<T>, Option<i16>, bool);
+
+/// A name alone, or a table with a weight.
+fn tracker<T: common::config::FromValue>(
+    item: &Value<'_>,
+    key: &'static str,
+    d: &mut Diagnostics,
+) -> Option<Use<T>> {
+    let Shape::Table(mut table) = item.shape() else {
+        return Some((Located::<T>::from_value_of(item, d)?, None, false));
+    };
+    let name = table.required(key, d);
+    let weight = table.within("weight", &WEIGHTS, d).map(|w| w.value);
+    let reverse = table.or("reverse", false, d);
+    table.finish(d);
+    Some((name?, weight, reverse))
+}
+
+trait FromValueOf: Sized {
+    fn from_value_of(value: &Value<'_>, d: &mut Diagnostics) -> Option<Self>;
+}
+
+impl<T: common::config::FromValue> FromValueOf for Located<T> {
+    fn from_value_of(value: &Value<'_>, d: &mut Diagnostics) -> Option<Self> {
+        let span = value.span();
+        value.read(d).map(|value| Self { value, span })
+    }
+}
+
+/// `notify`.
+pub(super) fn notify(t: &mut Layers<'_>, d: &mut Diagnostics) -> NotifyPlan {
+    let mut n = t.tables("notify", d);
+    let user = n.optional::<UserName>("user", d).map(|u| u.value.as_str().to_owned());
+    let range = Duration::from_millis(100)..=Duration::from_secs(3600);
+    let timeout = n.within("timeout", &range, d).map_or(NOTIFY_TIMEOUT, |t| t.value);
+    let mut command = |key| {
+        let line = n.optional::<CommandLine>(key, d)?;
+        Some(Command { argv: line.value.argv().to_vec(), user: user.clone(), timeout })
+    };
+    let plan = NotifyPlan {
+        master: command("master"),
+        backup: command("backup"),
+        fault: command("fault"),
+        stop: command("stop"),
+        any: command("any"),
+    };
+    n.finish(d);
+    plan
+}
+
+/// `announce`.
+pub(super) fn announce(t: &mut Layers<'_>, d: &mut Diagnostics) -> AnnouncePlan {
+    let default = AnnouncePlan::default();
+    let mut a = t.tables("announce", d);
+    let hour = Duration::ZERO..=Duration::from_secs(3600);
+    let day = Duration::ZERO..=Duration::from_secs(86_400);
+    let second = Duration::ZERO..=Duration::from_secs(1);
+    let plan = AnnouncePlan {
+        repeat: a.within("repeat", &(0..=100), d).map_or(default.repeat, |v| v.value),
+        delay: a.within("delay", &hour, d).map_or(default.delay, |v| v.value),
+        refresh: a.within("refresh", &day, d).map_or(default.refresh, |v| v.value),
+        refresh_repeat: a.within("refresh_repeat", &(1..=100), d).map_or(default.refresh_repeat, |v| v.value),
+        spacing: a.within("spacing", &second, d).map_or(default.spacing, |v| v.value),
+        inferior_repeat: a
+            .within("inferior_repeat", &(0..=100), d)
+            .map_or(default.inferior_repeat, |v| v.value),
+        inferior_delay: a.within("inferior_delay", &hour, d).map_or(default.inferior_delay, |v| v.value),
+    };
+    a.finish(d);
+    plan
+}
+
+/// A virtual address as it is written; its interface may be the instance's.
+pub(super) struct AddressDraft {
+    pub(super) cidr: Located<IpCidr>,
+    pub(super) link: Option<LinkName>,
+    label: Option<String>,
+    scope: Option<Scope>,
+    broadcast: Option<Ipv4Addr>,
+}
+
+impl AddressDraft {
+    pub(super) fn finish(self, own: LinkName, advertised: bool) -> VirtualAddress {
+        VirtualAddress {
+            address: self.cidr.value.addr(),
+            prefix: self.cidr.value.prefix(),
+            link: self.link.unwrap_or(own),
+            label: self.label,
+            scope: self.scope,
+            broadcast: self.broadcast,
+            advertised,
+        }
+    }
+}
+
+/// A list of virtual addresses.
+pub(super) fn addresses(table: &mut Table<'_>, key: &'static str, d: &mut Diagnostics) -> Vec<AddressDraft> {
+    let Some(value) = table.value(key, d) else { return Vec::new() };
+    value.one_or_list().iter().filter_map(|item| address(item, d)).collect()
+}
+
+fn address(item: &Value<'_>, d: &mut Diagnostics) -> Option<AddressDraft> {
+    let Shape::Table(mut table) = item.shape() else {
+        let cidr = Located { value: item.read::<IpCidr>(d)?, span: item.span() };
+        check_address(&cidr, d);
+        return Some(AddressDraft { cidr, link: None, label: None, scope: None, broadcast: None });
+    };
+    let cidr: Option<Located<IpCidr>> = table.required("address", d);
+    let link = table.optional::<IfName>("interface", d).and_then(|name| link_name(&name, d));
+    let label = table.optional::<String>("label", d);
+    let scopes =
+        [("global", Scope::Global), ("site", Scope::Site), ("link", Scope::Link), ("host", Scope::Host)];
+    let scope = table.choice("scope", &scopes, d);
+    let broadcast = table.optional::<IpAddr>("broadcast", d);
+    table.finish(d);
+    let cidr = cidr?;
+    check_address(&cidr, d);
+    let ipv6 = cidr.value.addr().is_ipv6();
+    if let Some(label) = &label {
+        let usable = (1..=15).contains(&label.value.len()) && !label.value.contains(char::is_whitespace);
+        if ipv6 {
+            d.error(label.span, "`label`: an IPv6 address has no label");
+        } else if !usable {
+            d.error(label.span, "`label`: a label has 1 to 15 bytes and no white space");
+        }
+    }
+    if let Some(scope) = &scope
+        && !ipv6
+        && scope.value == Scope::Site
+    {
+        d.error(scope.span, "`scope`: an IPv4 address has no site scope");
+    }
+    if let Some(scope) = &scope
+        && ipv6
+    {
+        d.error(scope.span, "`scope`: the scope of an IPv6 address is part of the address")
+            .hint("leave it out");
+    }
+    let broadcast = broadcast.and_then(|b| match b.value {
+        IpAddr::V4(v4) if !ipv6 => Some(v4),
+        IpAddr::V4(_) | IpAddr::V6(_) => {
+            d.error(b.span, "`broadcast`: only an IPv4 address has one, and it is an IPv4 address");
+            None
+        }
+    });
+    Some(AddressDraft { cidr, link, label: label.map(|l| l.value), scope: scope.map(|s| s.value), broadcast })
+}
+
+fn check_address(cidr: &Located<IpCidr>, d: &mut Diagnostics) {
+    let address = cidr.value.addr();
+    let broadcast = matches!(address, IpAddr::V4(a) if a.is_broadcast());
+    if address.is_multicast() || address.is_unspecified() || address.is_loopback() || broadcast {
+        d.error(cidr.span, format!("{address} cannot be a virtual address"));
+    }
+}

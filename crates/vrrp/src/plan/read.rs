@@ -1,0 +1,197 @@
+//! `[vrrp]` as a whole: scripts, instances, groups, and what must be true across them.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::config::{CommandLine, Diagnostics, Located, Span, Table, UserName};
+
+use super::instance::{self, Read};
+use super::layers::Layers;
+use super::parts::{self, Scripts, WEIGHTS};
+use super::{GroupPlan, Plan, ScriptPlan, Tracked};
+use crate::machine::action::Command;
+use crate::machine::id::{Key, LinkName, Name};
+use crate::wire::admit::is_link_local;
+
+/// Plans the VRRP process from the root table. Every fault is reported; a plan with faults is not to be run.
+pub fn plan(root: &mut Table<'_>, d: &mut Diagnostics) -> Plan {
+    let Some(mut vrrp) = root.table("vrrp", d) else { return Plan::default() };
+    let (scripts, places) = scripts(&mut vrrp, d);
+    let instances = vrrp.tables("instance", d);
+    let groups = vrrp.tables("sync_group", d);
+    instance::check_defaults(&vrrp, &places, d);
+    let read: Vec<Read> =
+        instances.into_iter().filter_map(|own| instance::read(own, &vrrp, &places, d)).collect();
+    check_names(&read, d);
+    check_keys(&read, d);
+    check_addresses(&read, d);
+    let groups = self::groups(groups, &read, &places, d);
+    let plan = Plan { instances: read.into_iter().filter_map(|r| r.plan).collect(), groups, scripts };
+    check_unused(&plan, &places, d);
+    // Everything that may stand in it was asked for by `check_defaults`, which also told what was unknown.
+    plan
+}
+
+fn scripts(vrrp: &mut Table<'_>, d: &mut Diagnostics) -> (Vec<ScriptPlan>, Scripts) {
+    let mut plans = Vec::new();
+    let mut places = Scripts::new();
+    for table in vrrp.tables("script", d) {
+        let Some((name, weight, plan)) = script(table, d) else { continue };
+        if let Some((first, _)) = places.get(&name.value) {
+            d.error(name.span, format!("there are two scripts \"{}\"", name.value))
+                .note(*first, "first defined here");
+            continue;
+        }
+        places.insert(name.value, (name.span, weight));
+        plans.extend(plan);
+    }
+    (plans, places)
+}
+
+fn script(mut t: Table<'_>, d: &mut Diagnostics) -> Option<(Located<String>, i16, Option<ScriptPlan>)> {
+    let name = t.required::<String>("name", d);
+    let command = t.required::<CommandLine>("command", d);
+    let range = Duration::from_millis(10)..=Duration::from_secs(86_400);
+    let interval = t.within_or("interval", &range, Duration::from_secs(1), d);
+    let timeout = t.within_or("timeout", &range, interval, d);
+    let weight = t.within_or("weight", &WEIGHTS, 0, d);
+    let rise = t.within_or("rise", &(1..=255), 1, d);
+    let fall = t.within_or("fall", &(1..=255), 1, d);
+    let user = t.optional::<UserName>("user", d).map(|u| u.value.as_str().to_owned());
+    t.finish(d);
+    let name = name?;
+    if name.value.is_empty() || name.value.contains(char::is_control) {
+        d.error(name.span, "`name`: a name is not empty and has no control characters");
+    }
+    let plan = command.map(|command| ScriptPlan {
+        name: Name::from(name.value.as_str()),
+        run: Arc::new(Command { argv: command.value.argv().to_vec(), user, timeout }),
+        interval,
+        rise,
+        fall,
+    });
+    Some((name, weight, plan))
+}
+
+fn groups(tables: Vec<Table<'_>>, read: &[Read], scripts: &Scripts, d: &mut Diagnostics) -> Vec<GroupPlan> {
+    let mut groups = Vec::new();
+    let mut names: BTreeMap<String, Span> = BTreeMap::new();
+    let mut member_of: BTreeMap<String, Span> = BTreeMap::new();
+    for mut table in tables {
+        let span = table.span();
+        let name = table.required::<String>("name", d);
+        let members = table.required::<Vec<Located<String>>>("instances", d);
+        let mut layers = Layers::new(vec![table]);
+        let trackers = parts::trackers(&mut layers, scripts, d);
+        let notify = parts::notify(&mut layers, d);
+        layers.finish(d);
+        let (Some(name), Some(members)) = (name, members) else { continue };
+        if let Some(first) = names.insert(name.value.clone(), name.span) {
+            d.error(name.span, format!("there are two sync groups \"{}\"", name.value))
+                .note(first, "first defined here");
+        }
+        let mut found: Vec<(&Read, Span)> = Vec::new();
+        for member in members.value {
+            let Some(instance) = read.iter().find(|r| r.name.value == member.value) else {
+                unknown_instance(&member, read, d);
+                continue;
+            };
+            if let Some(first) = member_of.insert(member.value.clone(), member.span) {
+                d.error(member.span, format!("instance \"{}\" is in a sync group already", member.value))
+                    .note(first, "first listed here");
+                continue;
+            }
+            found.push((instance, member.span));
+        }
+        if found.is_empty() {
+            d.error(span, format!("sync group \"{}\" has no instances", name.value));
+        } else if found.len() == 1 {
+            d.warning(members.span, format!("sync group \"{}\" has one instance only", name.value));
+        }
+        check_owners(&found, d);
+        groups.push(GroupPlan {
+            name: Name::from(name.value.as_str()),
+            members: found.iter().filter_map(|(r, _)| r.plan.as_ref().map(|p| p.key)).collect(),
+            trackers: trackers.into_iter().map(|t| t.value).collect(),
+            notify,
+        });
+    }
+    groups
+}
+
+fn unknown_instance(member: &Located<String>, read: &[Read], d: &mut Diagnostics) {
+    let known: Vec<&str> = read.iter().map(|r| r.name.value.as_str()).take(20).collect();
+    let fault = d.error(member.span, format!("there is no instance \"{}\"", member.value));
+    if !known.is_empty() {
+        fault.hint(format!("the instances are: {}", known.join(", ")));
+    }
+}
+
+/// A group moves together: owners never yield, others must be able to.
+fn check_owners(members: &[(&Read, Span)], d: &mut Diagnostics) {
+    let is_owner = |r: &Read| r.plan.as_ref().map(super::InstancePlan::is_owner);
+    let owner = members.iter().find(|(r, _)| is_owner(r) == Some(true));
+    let other = members.iter().find(|(r, _)| is_owner(r) == Some(false));
+    if let (Some((_, owner)), Some((_, other))) = (owner, other) {
+        d.error(*other, "a sync group has owners (priority 255) only, or none")
+            .note(*owner, "this one is an owner");
+    }
+}
+
+fn check_names(read: &[Read], d: &mut Diagnostics) {
+    let mut names: BTreeMap<&str, Span> = BTreeMap::new();
+    for r in read {
+        if let Some(first) = names.insert(&r.name.value, r.name.span) {
+            d.error(r.name.span, format!("there are two instances \"{}\"", r.name.value))
+                .note(first, "first defined here");
+        }
+    }
+}
+
+fn check_keys(read: &[Read], d: &mut Diagnostics) {
+    let mut keys: BTreeMap<Key, &Read> = BTreeMap::new();
+    for r in read {
+        let Some(plan) = &r.plan else { continue };
+        if let Some(first) = keys.insert(plan.key, r) {
+            let Key { link, family, vrid } = plan.key;
+            d.error(
+                r.vrid_span,
+                format!("virtual_router_id {vrid} is used twice on interface {link} for {family}"),
+            )
+            .note(first.vrid_span, format!("first used by instance \"{}\"", first.name.value));
+        }
+    }
+}
+
+/// An address can be held once. Link-local ones are told apart by their interface.
+fn check_addresses(read: &[Read], d: &mut Diagnostics) {
+    let mut held: BTreeMap<(IpAddr, Option<LinkName>), (Span, &Read)> = BTreeMap::new();
+    for r in read {
+        let Some(plan) = &r.plan else { continue };
+        for (address, span) in plan.addresses.iter().zip(&r.address_spans) {
+            let link = is_link_local(address.address).then_some(address.link);
+            if let Some((first, owner)) = held.insert((address.address, link), (*span, r)) {
+                let message = if owner.name.value == r.name.value {
+                    format!("{} is listed twice in instance \"{}\"", address.address, r.name.value)
+                } else {
+                    format!("{} belongs to instance \"{}\" already", address.address, owner.name.value)
+                };
+                d.error(*span, message).note(first, "first listed here");
+            }
+        }
+    }
+}
+
+fn check_unused(plan: &Plan, scripts: &Scripts, d: &mut Diagnostics) {
+    let of_instances = plan.instances.iter().flat_map(|i| &i.trackers);
+    let of_groups = plan.groups.iter().flat_map(|g| &g.trackers);
+    let used: Vec<&Tracked> = of_instances.chain(of_groups).map(|t| &t.what).collect();
+    for (name, (span, _)) in scripts {
+        let tracked = Tracked::Script(Name::from(name.as_str()));
+        if !used.contains(&&tracked) {
+            d.warning(*span, format!("script \"{name}\" is not tracked by anything"));
+        }
+    }
+}
