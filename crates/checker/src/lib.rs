@@ -11,3 +11,4 @@ pub mod checks;
 pub mod effects;
 pub mod machine;
 pub mod plan;
+pub mod reload;

@@ -30,7 +30,7 @@ pub struct Plan {
     /// Whom check and notify scripts run as, unless they say otherwise.
     pub script_user: Option<UserName>,
     /// The virtual servers, in the order of the text.
-    pub virtual_servers: Vec<VirtualServer>,
+    pub virtual_servers: Vec<Rc<VirtualServer>>,
 }
 
 /// One `[[virtual_server]]`.
@@ -180,11 +180,11 @@ pub fn plan(root: &mut Table<'_>, global: &Global, d: &mut Diagnostics) -> Plan 
     let mut virtual_servers = Vec::new();
     let mut seen = conflict::Services::default();
     for mut table in root.tables("virtual_server", d) {
-        virtual_servers.extend(service::read(&mut table, &mut seen, d));
+        virtual_servers.extend(service::read(&mut table, &mut seen, d).map(Rc::new));
         table.finish(d);
     }
     Plan { ipvs, script_user: global.script_user.clone(), virtual_servers }
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -5,10 +5,18 @@
 //! `schedule` is one check's timing, `real_server` joins checks, `virtual_server` counts the quorum, `pool`
 //! is the whole set.
 
+mod checkpoint;
+mod pool;
+mod real_server;
 pub mod schedule;
+mod virtual_server;
+
+pub use pool::{CheckView, Pool, RealServerView, VirtualServerView};
 
 use std::fmt;
 use std::time::Duration;
+
+use common::ipvs::ServiceKey;
 
 use crate::checks::{Verdict, Words};
 
@@ -48,8 +56,8 @@ pub enum Action {
     Expire(CheckId),
     /// Give the attempt up and forget it; no answer.
     Cancel(CheckId),
-    /// The services of this virtual server are not what they were: bring the kernel to the wanted table.
-    Reconcile(VirtualServerId),
+    /// The wanted table has something else for this service (or nothing any more): bring the kernel there.
+    Reconcile(ServiceKey),
     /// Run the command the configuration gives for this.
     Notify(Subject, Turn),
     /// For the log: something changed, and why.
@@ -87,7 +95,7 @@ impl fmt::Display for Action {
             Self::Start(check) => write!(f, "start {check}"),
             Self::Expire(check) => write!(f, "expire {check}"),
             Self::Cancel(check) => write!(f, "cancel {check}"),
-            Self::Reconcile(server) => write!(f, "reconcile {server}"),
+            Self::Reconcile(key) => write!(f, "reconcile {key}"),
             Self::Notify(subject, turn) => write!(f, "notify {subject} {turn}"),
             Self::Changed(subject, turn, words) => write!(f, "changed {subject} {turn}: {words}"),
             Self::Failed(check, words) => write!(f, "failed {check}: {words}"),

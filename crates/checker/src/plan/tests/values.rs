@@ -1,3 +1,4 @@
+use std::rc::Rc;
 use std::time::Duration;
 
 use common::ipvs::{Checksum, Forward, ServiceKey, Tunnel};
@@ -10,7 +11,7 @@ use crate::plan::VirtualServer;
 fn one(text: &str) -> VirtualServer {
     let mut plan = plan(text);
     assert_eq!(plan.virtual_servers.len(), 1);
-    plan.virtual_servers.remove(0)
+    Rc::into_inner(plan.virtual_servers.remove(0)).unwrap()
 }
 
 fn key(text: &str) -> ServiceKey {

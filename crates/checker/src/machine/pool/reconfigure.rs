@@ -1,0 +1,312 @@
+//! From one plan to the next. What is the same by the rules of [`crate::reload`] keeps its state: servers
+//! their life, checks their outcomes, counters and timers; what is equal is not touched at all.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use std::time::Instant;
+
+use super::{Check, Pool};
+use crate::machine::checkpoint::identity;
+use crate::machine::real_server::{self, Link, RealServer};
+use crate::machine::schedule::{Belief, Initial, Schedule};
+use crate::machine::virtual_server::VirtualServer;
+use crate::machine::{Action, Actions, CheckId, RealServerId, Turn, VirtualServerId};
+use crate::plan::{self, Notify, Plan};
+use crate::reload;
+
+/// Why a server that is kept may turn.
+const REASON: &str = "its checks were changed by a reload";
+
+impl Pool {
+    /// Makes the set what the plan says. At the start that is everything.
+    pub fn reconfigure(&mut self, plan: &Plan, now: Instant, out: &mut Actions) {
+        let old = self.plans();
+        let old_order = std::mem::take(&mut self.order);
+        let matched = reload::virtual_servers(&old, &plan.virtual_servers);
+        let kept: BTreeSet<usize> = matched.iter().flatten().copied().collect();
+        // What goes, goes first; but a check that is still wanted elsewhere must not stop in between.
+        let mut dropped = Vec::new();
+        for (index, id) in old_order.iter().enumerate() {
+            if !kept.contains(&index) {
+                self.remove_virtual_server(*id, &mut dropped);
+            }
+        }
+        for (server, from) in plan.virtual_servers.iter().zip(matched) {
+            let from = from.and_then(|from| Some((*old_order.get(from)?, Rc::clone(old.get(from)?))));
+            let id = match from {
+                Some((id, before)) => {
+                    if before != *server {
+                        self.change_virtual_server(id, &before, server, now, &mut dropped, out);
+                    }
+                    id
+                }
+                None => self.add_virtual_server(server, now),
+            };
+            self.order.push(id);
+        }
+        for check in dropped {
+            self.drop_unused(check, out);
+        }
+        let wanted: BTreeSet<_> =
+            plan.virtual_servers.iter().flat_map(|server| server.services.iter().copied()).collect();
+        self.gone.retain(|key| !wanted.contains(key));
+        self.changed = true;
+    }
+
+    fn add_virtual_server(&mut self, plan: &Rc<plan::VirtualServer>, now: Instant) -> VirtualServerId {
+        let id = VirtualServerId(self.fresh());
+        let mut servers = Vec::with_capacity(plan.real_servers.len());
+        for (place, planned) in plan.real_servers.iter().enumerate() {
+            servers.push(self.add_server(id, place, planned, now));
+        }
+        let service = VirtualServer {
+            plan: Rc::clone(plan),
+            servers,
+            alive: 0,
+            total: 0,
+            quorum_met: false,
+            since: now,
+        };
+        self.virtual_servers.insert(id, service);
+        self.sum(id);
+        if let Some(service) = self.virtual_servers.get_mut(&id) {
+            service.quorum_met = service.first_quorum();
+        }
+        self.dirty.insert(id);
+        id
+    }
+
+    fn remove_virtual_server(&mut self, id: VirtualServerId, dropped: &mut Vec<CheckId>) {
+        let Some(service) = self.virtual_servers.remove(&id) else { return };
+        for server in service.servers {
+            self.remove_server(server, dropped);
+        }
+        self.gone.extend(service.plan.services.iter().copied());
+        self.dirty.remove(&id);
+    }
+
+    fn change_virtual_server(
+        &mut self,
+        id: VirtualServerId,
+        before: &plan::VirtualServer,
+        plan: &Rc<plan::VirtualServer>,
+        now: Instant,
+        dropped: &mut Vec<CheckId>,
+        out: &mut Actions,
+    ) {
+        let Some(service) = self.virtual_servers.get_mut(&id) else { return };
+        let old_servers = std::mem::take(&mut service.servers);
+        service.plan = Rc::clone(plan);
+        self.gone.extend(before.services.iter().filter(|key| !plan.services.contains(key)));
+        let matched = reload::real_servers(before, plan);
+        let kept: BTreeSet<usize> = matched.iter().flatten().copied().collect();
+        for (index, server) in old_servers.iter().enumerate() {
+            if !kept.contains(&index) {
+                self.remove_server(*server, dropped);
+            }
+        }
+        let mut servers = Vec::with_capacity(plan.real_servers.len());
+        let mut turned = Vec::new();
+        for ((place, planned), from) in plan.real_servers.iter().enumerate().zip(matched) {
+            let existing =
+                from.and_then(|from| Some((*old_servers.get(from)?, before.real_servers.get(from)?)));
+            match existing {
+                Some((server, old)) => {
+                    turned.extend(self.change_server(server, place, old, planned, now, dropped));
+                    servers.push(server);
+                }
+                None => servers.push(self.add_server(id, place, planned, now)),
+            }
+        }
+        if let Some(service) = self.virtual_servers.get_mut(&id) {
+            service.servers = servers;
+        }
+        self.sum(id);
+        self.dirty.insert(id);
+        for (server, turn) in turned {
+            let subject = crate::machine::Subject::Server(id, server);
+            out.push(Action::Changed(subject, turn, REASON.into()));
+            if self.notify_command(subject, turn).is_some() {
+                self.notices.push(Action::Notify(subject, turn));
+            }
+        }
+        self.recount(id, now, out);
+    }
+
+    fn add_server(
+        &mut self,
+        service: VirtualServerId,
+        place: usize,
+        planned: &plan::RealServer,
+        now: Instant,
+    ) -> RealServerId {
+        let id = RealServerId(self.fresh());
+        let links: Vec<Link> = planned
+            .checks
+            .iter()
+            .map(|check| Link { check: self.subscribe(check, id, None, now), held: None })
+            .collect();
+        let (alive, weight) = self.judge(&links, planned.weight);
+        self.servers.insert(id, RealServer { service, place, links, alive, since: now, weight });
+        id
+    }
+
+    fn remove_server(&mut self, id: RealServerId, dropped: &mut Vec<CheckId>) {
+        let Some(server) = self.servers.remove(&id) else { return };
+        for link in server.links {
+            self.unsubscribe(link.check, id, dropped);
+        }
+    }
+
+    /// Returns the turn the server takes, if it does.
+    fn change_server(
+        &mut self,
+        id: RealServerId,
+        place: usize,
+        before: &plan::RealServer,
+        planned: &plan::RealServer,
+        now: Instant,
+        dropped: &mut Vec<CheckId>,
+    ) -> Option<(RealServerId, Turn)> {
+        let server = self.servers.get_mut(&id)?;
+        server.place = place;
+        let was_alive = server.alive;
+        let mut links = std::mem::take(&mut server.links);
+        if before.checks != planned.checks {
+            links = self.relink(id, &links, planned, was_alive, now, dropped);
+        }
+        let (alive, weight) = self.judge(&links, planned.weight);
+        let server = self.servers.get_mut(&id)?;
+        server.links = links;
+        server.weight = weight;
+        if alive == was_alive {
+            return None;
+        }
+        server.alive = alive;
+        server.since = now;
+        Some((id, if alive { Turn::Up } else { Turn::Down }))
+    }
+
+    fn relink(
+        &mut self,
+        id: RealServerId,
+        old: &[Link],
+        planned: &plan::RealServer,
+        was_alive: bool,
+        now: Instant,
+        dropped: &mut Vec<CheckId>,
+    ) -> Vec<Link> {
+        let mut links = Vec::with_capacity(planned.checks.len());
+        for plan in &planned.checks {
+            let check = self.subscribe(plan, id, Some(was_alive), now);
+            let held = match old.iter().find(|link| link.check == check) {
+                Some(link) => link.held,
+                None => match self.checks.get(&check).map(|check| check.schedule.belief()) {
+                    Some(Belief::Known(_)) => None,
+                    Some(Belief::Assumed(_) | Belief::Inherited(_)) | None => Some(was_alive),
+                },
+            };
+            links.push(Link { check, held });
+        }
+        for link in old {
+            if !links.iter().any(|new| new.check == link.check) {
+                self.unsubscribe(link.check, id, dropped);
+            }
+        }
+        links
+    }
+
+    /// The check of this plan, made if there is none. `inherited` is the verdict on the server so far.
+    fn subscribe(
+        &mut self,
+        plan: &plan::Check,
+        server: RealServerId,
+        inherited: Option<bool>,
+        now: Instant,
+    ) -> CheckId {
+        if let Some(id) = self.by_plan.get(plan) {
+            if let Some(check) = self.checks.get_mut(id) {
+                check.subscribers.insert(server);
+            }
+            return *id;
+        }
+        let id = CheckId(self.fresh());
+        let timing = &plan.settings.timing;
+        let belief = match inherited {
+            Some(up) => Belief::Inherited(up),
+            None => Belief::Assumed(timing.initial == Initial::Up),
+        };
+        let schedule = Schedule::new(now + self.spread.next(timing.warm_up), belief, self.beat);
+        self.deadlines.extend(schedule.deadline().map(|at| (at, id)));
+        self.by_plan.insert(plan.clone(), id);
+        let check = Check {
+            plan: plan.clone(),
+            schedule,
+            subscribers: BTreeSet::from([server]),
+            weight: None,
+            identity: identity(plan),
+            last: None,
+            since: now,
+            attempts: 0,
+            failures: 0,
+            local_errors: 0,
+        };
+        self.checks.insert(id, check);
+        id
+    }
+
+    fn unsubscribe(&mut self, id: CheckId, server: RealServerId, dropped: &mut Vec<CheckId>) {
+        let Some(check) = self.checks.get_mut(&id) else { return };
+        check.subscribers.remove(&server);
+        if check.subscribers.is_empty() {
+            dropped.push(id);
+        }
+    }
+
+    fn drop_unused(&mut self, id: CheckId, out: &mut Actions) {
+        if !self.checks.get(&id).is_some_and(|check| check.subscribers.is_empty()) {
+            return;
+        }
+        let Some(check) = self.checks.remove(&id) else { return };
+        self.by_plan.remove(&check.plan);
+        if let Some(at) = check.schedule.deadline() {
+            self.deadlines.remove(&(at, id));
+        }
+        if check.schedule.running() {
+            out.push(Action::Cancel(id));
+        }
+    }
+
+    pub(super) fn judge(&self, links: &[Link], configured: u32) -> (bool, u32) {
+        judge(&self.checks, links, configured)
+    }
+
+    /// Adds the weights of a virtual server up anew.
+    pub(super) fn sum(&mut self, id: VirtualServerId) {
+        let Some(service) = self.virtual_servers.get_mut(&id) else { return };
+        let states = || service.servers.iter().filter_map(|id| self.servers.get(id));
+        service.alive = states().map(|server| u64::from(server.effective_weight())).sum();
+        service.total = states().map(|server| u64::from(server.weight)).sum();
+    }
+}
+
+/// Whether a server with these checks is alive, and its weight then.
+pub(super) fn judge(checks: &BTreeMap<CheckId, Check>, links: &[Link], configured: u32) -> (bool, u32) {
+    let of = |link: &Link| checks.get(&link.check);
+    let up = |link: &Link| {
+        link.held.or_else(|| of(link).map(|check| check.schedule.belief().up())).unwrap_or(true)
+    };
+    let alive = real_server::alive(links.iter().map(up));
+    let wanted = links.iter().map(|link| of(link).and_then(|check| check.weight));
+    (alive, real_server::weight(configured, wanted))
+}
+
+impl Notify {
+    /// What is run for this turn.
+    pub fn command(&self, turn: Turn) -> Option<&common::config::CommandLine> {
+        match turn {
+            Turn::Up => self.up.as_ref(),
+            Turn::Down => self.down.as_ref(),
+        }
+    }
+}

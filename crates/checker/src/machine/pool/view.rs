@@ -1,0 +1,110 @@
+//! What `status` shows of the pool, copied out.
+
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use super::{Check, Link, Pool, RealServer, VirtualServer};
+use crate::checks::Words;
+use crate::plan;
+
+/// A virtual server.
+#[derive(Clone, Debug)]
+pub struct VirtualServerView {
+    /// What it is configured as.
+    pub plan: Rc<plan::VirtualServer>,
+    /// Whether enough weight is alive.
+    pub quorum_met: bool,
+    /// Whether the sorry server serves.
+    pub sorry_active: bool,
+    /// The weight alive.
+    pub alive_weight: u64,
+    /// How long the quorum has been so.
+    pub since: Duration,
+    /// Its servers, in the order of the plan.
+    pub servers: Vec<RealServerView>,
+}
+
+/// A real server.
+#[derive(Clone, Debug)]
+pub struct RealServerView {
+    /// Its place in the plan of its virtual server.
+    pub place: usize,
+    /// Whether its checks pass.
+    pub alive: bool,
+    /// The weight that counts now.
+    pub effective_weight: u32,
+    /// How long it has been so.
+    pub since: Duration,
+    /// Its checks, in the order of the plan.
+    pub checks: Vec<CheckView>,
+}
+
+/// A check of a server.
+#[derive(Clone, Debug)]
+pub struct CheckView {
+    /// The word of the configuration.
+    pub kind: &'static str,
+    /// What is believed of the target.
+    pub up: bool,
+    /// What the last attempt found.
+    pub last_words: Option<Words>,
+    /// How long the last attempt took.
+    pub last_took: Option<Duration>,
+    /// How long it has been so.
+    pub since: Duration,
+    /// Attempts that ended.
+    pub attempts: u64,
+    /// Those that failed.
+    pub failures: u64,
+    /// Those that this machine was in the way of.
+    pub local_errors: u64,
+}
+
+impl Pool {
+    /// The whole state.
+    pub fn status(&self, now: Instant) -> Vec<VirtualServerView> {
+        let services = self.order.iter().filter_map(|id| self.virtual_servers.get(id));
+        services.map(|service| self.view(service, now)).collect()
+    }
+
+    fn view(&self, service: &VirtualServer, now: Instant) -> VirtualServerView {
+        let servers = service.servers.iter().filter_map(|id| self.servers.get(id));
+        VirtualServerView {
+            plan: Rc::clone(&service.plan),
+            quorum_met: service.quorum_met,
+            sorry_active: service.sorry_active(),
+            alive_weight: service.alive,
+            since: now.saturating_duration_since(service.since),
+            servers: servers.map(|server| self.server_view(server, now)).collect(),
+        }
+    }
+
+    fn server_view(&self, server: &RealServer, now: Instant) -> RealServerView {
+        let view = |link: &Link| {
+            let check = self.checks.get(&link.check)?;
+            Some(CheckView { up: link.held.unwrap_or(check.schedule.belief().up()), ..check.view(now) })
+        };
+        RealServerView {
+            place: server.place,
+            alive: server.alive,
+            effective_weight: server.effective_weight(),
+            since: now.saturating_duration_since(server.since),
+            checks: server.links.iter().filter_map(view).collect(),
+        }
+    }
+}
+
+impl Check {
+    fn view(&self, now: Instant) -> CheckView {
+        CheckView {
+            kind: self.plan.settings.kind.name(),
+            up: self.schedule.belief().up(),
+            last_words: self.last.as_ref().map(|last| last.words.clone()),
+            last_took: self.last.as_ref().map(|last| last.took),
+            since: now.saturating_duration_since(self.since),
+            attempts: self.attempts,
+            failures: self.failures,
+            local_errors: self.local_errors,
+        }
+    }
+}
