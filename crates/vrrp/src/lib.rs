@@ -9,5 +9,6 @@ pub mod effects;
 pub mod io;
 pub mod machine;
 pub mod plan;
+pub mod run;
 pub mod status;
 pub mod wire;

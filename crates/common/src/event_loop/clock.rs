@@ -1,7 +1,7 @@
 //! The only reader of the clock.
 #![expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
 
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 /// The monotonic time, for every deadline.
 pub fn now() -> Instant {
@@ -11,4 +11,10 @@ pub fn now() -> Instant {
 /// The time of day, for log lines and status only.
 pub fn wall() -> SystemTime {
     SystemTime::now()
+}
+
+/// The time since boot by the same clock as [`now`]: what a successor process understands.
+pub fn uptime() -> Duration {
+    // The kernel always has this clock.
+    nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC).map_or(Duration::ZERO, Duration::from)
 }

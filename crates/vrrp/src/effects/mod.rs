@@ -1,6 +1,6 @@
 //! Performing what the core wants: sockets, the kernel's addresses, announcements, scripts, the log.
 //!
-//! Actions are performed in their order. What fails comes back as events, which the caller feeds to the core; nothing
+//! Actions are performed in their order. What became of them comes back as events, which the caller feeds to the core; nothing
 //! here decides anything. [`kernel`] is the other direction: what the kernel reports, as events.
 
 mod addresses;
@@ -38,6 +38,7 @@ pub struct Effects<K: Copy> {
     listener_key: fn(LinkName, Family) -> K,
     // Kept between announcements for its memory.
     frame: Vec<u8>,
+    moved: bool,
 }
 
 impl<K: Copy> Effects<K> {
@@ -60,6 +61,7 @@ impl<K: Copy> Effects<K> {
             registry,
             listener_key,
             frame: Vec::new(),
+            moved: false,
         })
     }
 
@@ -73,48 +75,59 @@ impl<K: Copy> Effects<K> {
         self.listeners.remove(&(link, family));
     }
 
-    /// Performs actions in order, emptying the list; failures are appended to `failed`.
-    pub fn perform(&mut self, actions: &mut Vec<Action>, now: Instant, failed: &mut Vec<Event<'static>>) {
+    /// Performs actions in order, emptying the list; what came of them is appended to `news`.
+    pub fn perform(&mut self, actions: &mut Vec<Action>, now: Instant, news: &mut Vec<Event<'static>>) {
         for action in actions.drain(..) {
             if !matches!(action, Action::Report(_)) {
                 log::trace!("{action}");
             }
-            self.perform_one(&action, now, failed);
+            self.perform_one(&action, now, news);
         }
         self.scripts.flush(now);
     }
 
-    fn perform_one(&mut self, action: &Action, now: Instant, failed: &mut Vec<Event<'static>>) {
+    /// Whether an instance changed its state since the last call.
+    pub fn take_moved(&mut self) -> bool {
+        std::mem::take(&mut self.moved)
+    }
+
+    fn perform_one(&mut self, action: &Action, now: Instant, news: &mut Vec<Event<'static>>) {
         let Kernel { socket, names, .. } = &mut self.kernel;
         match action {
             Action::OpenListener(wanted) => {
-                if let Err(error) = self.listen(wanted) {
-                    self.close(wanted.link, wanted.family);
-                    let (link, family) = (wanted.link, wanted.family);
-                    failed.push(Event::ListenerFailed { link, family, error: error.to_string() });
-                }
+                let (link, family) = (wanted.link, wanted.family);
+                news.push(match self.listen(wanted) {
+                    Ok(()) => Event::ListenerOpened { link, family },
+                    Err(error) => {
+                        self.close(link, family);
+                        Event::ListenerFailed { link, family, error: error.to_string() }
+                    }
+                });
             }
             Action::CloseListener { link, family } => self.close(*link, *family),
-            Action::SendAdvert { instance, packet, .. } => self.send(instance, packet, failed),
+            Action::SendAdvert { instance, packet, .. } => self.send(instance, packet, news),
             Action::InstallAddresses { instance, addresses, lifetime } => {
-                addresses::install(socket, names, instance.id, addresses, *lifetime, failed);
+                addresses::install(socket, names, instance.id, addresses, *lifetime, news);
             }
             Action::RefreshAddresses { instance, addresses, lifetime } => {
-                addresses::install(socket, names, instance.id, addresses, *lifetime, failed);
+                addresses::install(socket, names, instance.id, addresses, *lifetime, news);
             }
             Action::RemoveAddresses { instance, addresses } => {
                 for address in addresses {
                     self.sender.forget_source(address.link, address.address);
                 }
-                addresses::remove(socket, names, instance.id, addresses, failed);
+                addresses::remove(socket, names, instance.id, addresses, news);
             }
             Action::Announce { instance, announcements, repeat } => {
                 self.announce(instance, announcements, *repeat);
             }
-            Action::RunScript { script, run } => self.scripts.run(script, run, now, failed),
+            Action::RunScript { script, run } => self.scripts.run(script, run, now, news),
             Action::StopScript { script } => self.scripts.stop(script, now),
             Action::Notify(notification) => self.scripts.notify(notification, now),
-            Action::Report(fact) => report(fact),
+            Action::Report(fact) => {
+                self.moved |= matches!(fact, Fact::Transition { .. });
+                report(fact);
+            }
         }
     }
 
@@ -132,7 +145,7 @@ impl<K: Copy> Effects<K> {
         Ok(())
     }
 
-    fn send(&mut self, instance: &Tag, packet: &AdvertPacket, failed: &mut Vec<Event<'static>>) {
+    fn send(&mut self, instance: &Tag, packet: &AdvertPacket, news: &mut Vec<Event<'static>>) {
         for copy in &packet.copies {
             let sent = match self.kernel.names.index(copy.link) {
                 Some(index) => self.sender.send(copy, LinkIndex(index.0)),
@@ -140,7 +153,7 @@ impl<K: Copy> Effects<K> {
             };
             if let Err(error) = sent {
                 let error = format!("{error} interface={} destination={}", copy.link, copy.destination);
-                failed.push(Event::SendFailed { instance: instance.id, error });
+                news.push(Event::SendFailed { instance: instance.id, error });
             }
         }
     }

@@ -19,7 +19,7 @@ const STOP_LIMIT: Duration = Duration::from_secs(3);
 /// The runner's name for a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Run {
-    Tracked(u32),
+    Tracked(u64),
     Notify(JobNumber),
 }
 
@@ -32,7 +32,9 @@ pub struct Scripts<K: Copy> {
     _registration: Registration<K>,
     runner: Runner<Run>,
     queue: NotifyQueue<Object, script::Command>,
-    tracked: BTreeMap<Name, u32>,
+    /// The runs of tracked scripts that somebody waits for.
+    tracked: BTreeMap<Name, u64>,
+    last: u64,
     occasion: Option<Occasion>,
     // Kept between calls for their memory.
     actions: Vec<NotifyAction<Object, script::Command>>,
@@ -52,6 +54,7 @@ impl<K: Copy> Scripts<K> {
             runner,
             queue: NotifyQueue::default(),
             tracked: BTreeMap::new(),
+            last: 0,
             occasion: None,
             actions: Vec::new(),
             finished: Vec::new(),
@@ -65,17 +68,24 @@ impl<K: Copy> Scripts<K> {
 
     /// Runs a tracked script. Its end becomes an event, also when it does not begin.
     pub fn run(&mut self, name: &Name, command: &Command, now: Instant, out: &mut Vec<Event<'static>>) {
-        let fresh = u32::try_from(self.tracked.len()).unwrap_or(u32::MAX);
-        let number = *self.tracked.entry(name.clone()).or_insert(fresh);
+        // A run of before that is still ending is no longer waited for.
+        self.stop(name, now);
+        self.last += 1;
         let started = to_run(command, script::Command::probe)
             .map_err(Outcome::NotStarted)
-            .and_then(|command| self.runner.start(Run::Tracked(number), &command, now));
-        if let Err(outcome) = started {
-            out.extend(finished(name, outcome));
+            .and_then(|command| self.runner.start(Run::Tracked(self.last), &command, now));
+        match started {
+            Ok(()) => {
+                self.tracked.insert(name.clone(), self.last);
+            }
+            Err(outcome) => {
+                self.tracked.remove(name);
+                out.push(finished(name, outcome));
+            }
         }
     }
 
-    /// Ends a tracked script; nothing is reported.
+    /// Ends a tracked script.
     pub fn stop(&mut self, name: &Name, now: Instant) {
         if let Some(number) = self.tracked.get(name) {
             self.runner.stop(Run::Tracked(*number), now);
@@ -167,8 +177,11 @@ impl<K: Copy> Scripts<K> {
         for Finished { id, outcome, .. } in std::mem::take(&mut self.finished) {
             match id {
                 Run::Tracked(number) => {
-                    let name = self.tracked.iter().find(|(_, known)| **known == number);
-                    out.extend(name.and_then(|(name, _)| finished(name, outcome)));
+                    let known = self.tracked.iter().find(|(_, known)| **known == number);
+                    if let Some(name) = known.map(|(name, _)| name.clone()) {
+                        self.tracked.remove(&name);
+                        out.push(finished(&name, outcome));
+                    }
                 }
                 Run::Notify(number) => {
                     if !outcome.success() {
@@ -202,14 +215,14 @@ fn to_run(
     Ok(make(line, user, command.timeout))
 }
 
-/// The core's event for a script's end; none for one that the core had stopped.
-fn finished(name: &Name, outcome: Outcome) -> Option<Event<'static>> {
+/// The core's event for a script's end.
+fn finished(name: &Name, outcome: Outcome) -> Event<'static> {
     let outcome = match outcome {
         Outcome::Exited(code) => ScriptOutcome::Exited(i32::from(code)),
         Outcome::Signalled(number) => ScriptOutcome::Killed(number),
+        Outcome::Stopped => ScriptOutcome::Killed(nix::libc::SIGTERM),
         Outcome::TimedOut(_) => ScriptOutcome::TimedOut,
-        Outcome::Stopped => return None,
         Outcome::Lost(why) | Outcome::NotStarted(why) => ScriptOutcome::NotStarted(why),
     };
-    Some(Event::ScriptFinished { script: name.clone(), outcome })
+    Event::ScriptFinished { script: name.clone(), outcome }
 }

@@ -1,0 +1,308 @@
+//! The VRRP process: the core between the kernel's reports and what it wants done.
+//!
+//! Whatever happens becomes an event for the [`Router`]; the actions it answers with are performed by [`Effects`] at
+//! once and in order, and what became of them goes back to it, until there is nothing left to do.
+
+mod save;
+
+use std::time::Instant;
+
+use common::child::{App, AppCx, ChildKey, Inherited, StartError};
+use common::config::global::Global;
+use common::config::{Diagnostics, Document, Sources, Table, UserName};
+use common::event_loop::{Drained, Readiness, clock};
+use common::exit::Exit;
+use common::role::{Need, Role};
+use serde_json::{Value, json};
+
+use crate::effects::Effects;
+use crate::effects::kernel::Kernel;
+use crate::effects::scripts::Scripts;
+use crate::io::listener::Heard;
+use crate::machine::action::Action;
+use crate::machine::event::Event;
+use crate::machine::id::{Family, LinkName};
+use crate::machine::router::Router;
+use crate::plan::{self, Plan};
+use save::Saving;
+
+/// How many packets are read from one socket before others have their turn.
+const BUDGET: usize = 32;
+/// Adverts are far shorter (255 IPv6 addresses: 4088 bytes); what is longer is cut, and dropped for its checksum.
+const PACKET: usize = 8192;
+/// How often the core may answer to what became of its actions; a bound for the day it never stops.
+const ROUNDS: usize = 16;
+
+/// The VRRP process, as the daemon starts it.
+pub const ROLE: Role = Role { name: "vrrp", check, run };
+
+fn check(root: &mut Table<'_>, _global: &Global, diagnostics: &mut Diagnostics) -> Need {
+    if plan::plan(root, diagnostics).is_idle() { Need::Idle } else { Need::Wanted }
+}
+
+fn run(inherited: Inherited) -> Exit {
+    match Vrrp::new(&inherited.config) {
+        Ok(vrrp) => common::child::run(inherited, vrrp),
+        Err(faults) => {
+            log::error!("the configuration has faults:\n{faults}");
+            Exit::Config
+        }
+    }
+}
+
+/// The sources of the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Key {
+    /// What the kernel reports.
+    Kernel,
+    /// The scripts' processes.
+    Scripts,
+    /// The adverts of an interface and family.
+    Listener(LinkName, Family),
+}
+
+/// The key of a source in the loop.
+type LoopKey = ChildKey<Key>;
+
+const fn listener_key(link: LinkName, family: Family) -> LoopKey {
+    ChildKey::App(Key::Listener(link, family))
+}
+
+/// The process, not yet started or running.
+#[derive(Debug)]
+pub struct Vrrp {
+    configured: Configured,
+    running: Option<Running>,
+    prepared: Option<Configured>,
+}
+
+/// What a configuration text amounts to.
+#[derive(Debug)]
+struct Configured {
+    plan: Plan,
+    script_user: Option<UserName>,
+}
+
+#[derive(Debug)]
+struct Running {
+    router: Router,
+    effects: Effects<LoopKey>,
+    saving: Saving,
+    buffer: Box<[u8]>,
+    // Empty between turns; kept for their memory.
+    actions: Vec<Action>,
+    news: Vec<Event<'static>>,
+}
+
+impl Vrrp {
+    /// The process for a configuration that was checked.
+    ///
+    /// # Errors
+    /// The configuration has faults after all: another version of this program checked it.
+    pub fn new(sources: &Sources) -> Result<Self, String> {
+        Ok(Self { configured: configure(sources)?, running: None, prepared: None })
+    }
+}
+
+fn configure(sources: &Sources) -> Result<Configured, String> {
+    let mut diagnostics = Diagnostics::default();
+    let document = Document::parse(sources, &mut diagnostics);
+    let mut root = document.root();
+    let global = common::config::global::plan(&mut root, &mut diagnostics);
+    let plan = plan::plan(&mut root, &mut diagnostics);
+    if diagnostics.has_errors() {
+        return Err(diagnostics.render(sources));
+    }
+    Ok(Configured { plan, script_user: global.script_user })
+}
+
+impl Running {
+    fn start(
+        configured: &Configured,
+        checkpoint: Option<Vec<u8>>,
+        cx: &AppCx<'_, Key>,
+    ) -> Result<Self, StartError> {
+        let failed = |what: &str, error: &dyn std::fmt::Display, exit| StartError {
+            exit,
+            message: format!("{what}: {error}"),
+        };
+        let registry = cx.registry();
+        let kernel = Kernel::open(ChildKey::App(Key::Kernel), registry);
+        let mut kernel = kernel.map_err(|error| failed("netlink", &error, Exit::Failed))?;
+        let picture = kernel.observe().map_err(|error| failed("netlink", &error, Exit::Failed))?;
+        let scripts = Scripts::new(configured.script_user.clone(), ChildKey::App(Key::Scripts), registry);
+        let scripts = scripts.map_err(|error| failed("scripts", &error, Exit::Failed))?;
+        let effects = Effects::new(kernel, scripts, registry.clone(), listener_key).map_err(|error| {
+            let denied = error.kind() == std::io::ErrorKind::PermissionDenied;
+            failed("packet socket", &error, if denied { Exit::Permission } else { Exit::Failed })
+        })?;
+        let now = clock::now();
+        let saving = Saving::new(now, clock::uptime());
+        let mut running = Self {
+            router: Router::new(configured.plan.clone(), now),
+            effects,
+            saving,
+            buffer: vec![0; PACKET].into_boxed_slice(),
+            actions: Vec::new(),
+            news: Vec::new(),
+        };
+        running.feed(Event::LinksObserved(picture), now);
+        if let Some(bytes) = checkpoint
+            && let Err(error) = running.router.restore(&bytes, now, running.saving.uptime(now))
+        {
+            log::warn!("starting afresh: {error}");
+        }
+        running.router.start(now, &mut running.actions);
+        running.settle(now);
+        Ok(running)
+    }
+
+    /// Gives the core an event and performs what it wants.
+    fn feed(&mut self, event: Event<'_>, now: Instant) {
+        self.router.handle(event, now, &mut self.actions);
+        self.settle(now);
+    }
+
+    /// Performs what the core wants, tells it what became of it, and so on.
+    fn settle(&mut self, now: Instant) {
+        for _ in 0..ROUNDS {
+            self.effects.perform(&mut self.actions, now, &mut self.news);
+            for event in self.news.drain(..) {
+                self.router.handle(event, now, &mut self.actions);
+            }
+            if self.actions.is_empty() {
+                break;
+            }
+        }
+        self.saving.touched(now, self.effects.take_moved());
+    }
+
+    fn hear(&mut self, link: LinkName, family: Family, now: Instant) -> Drained {
+        for _ in 0..BUDGET {
+            let Some(listener) = self.effects.listener(link, family) else { return Drained::Yes };
+            match listener.read(&mut self.buffer) {
+                Ok(Heard::Datagram(datagram)) => {
+                    self.router.handle(Event::DatagramReceived(datagram), now, &mut self.actions);
+                    self.settle(now);
+                }
+                Ok(Heard::Unreadable) => log::debug!("unreadable packet interface={link}"),
+                Ok(Heard::Nothing) => return Drained::Yes,
+                Err(error) => {
+                    self.effects.close(link, family);
+                    self.feed(Event::ListenerFailed { link, family, error: error.to_string() }, now);
+                    return Drained::Yes;
+                }
+            }
+        }
+        Drained::More
+    }
+
+    fn timeout(&mut self, now: Instant) {
+        if self.effects.kernel.poll_timeout().is_some_and(|due| due <= now) {
+            self.effects.kernel.timeout(now, &mut self.news);
+        }
+        if self.effects.scripts.poll_timeout().is_some_and(|due| due <= now) {
+            self.effects.scripts.timeout(now, &mut self.news);
+        }
+        if self.router.poll_timeout().is_some_and(|due| due <= now) {
+            self.router.handle_timeout(now, &mut self.actions);
+        }
+        self.settle(now);
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        let Effects { kernel, scripts, .. } = &self.effects;
+        [self.router.poll_timeout(), kernel.poll_timeout(), scripts.poll_timeout()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+}
+
+impl App for Vrrp {
+    type Key = Key;
+
+    fn start(&mut self, checkpoint: Option<Vec<u8>>, cx: &mut AppCx<'_, Key>) -> Result<(), StartError> {
+        self.running = Some(Running::start(&self.configured, checkpoint, cx)?);
+        Ok(())
+    }
+
+    fn ready(&mut self, key: Key, _readiness: Readiness, cx: &mut AppCx<'_, Key>) -> Drained {
+        let Some(running) = &mut self.running else { return Drained::Yes };
+        let now = cx.now();
+        match key {
+            Key::Listener(link, family) => running.hear(link, family, now),
+            Key::Kernel => {
+                let drained = running.effects.kernel.ready(now, &mut running.news);
+                running.settle(now);
+                drained
+            }
+            Key::Scripts => {
+                let drained = running.effects.scripts.ready(now, &mut running.news);
+                running.settle(now);
+                drained
+            }
+        }
+    }
+
+    fn timeout(&mut self, cx: &mut AppCx<'_, Key>) {
+        if let Some(running) = &mut self.running {
+            running.timeout(cx.now());
+        }
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.running.as_ref()?.poll_timeout()
+    }
+
+    fn progress(&self) -> Value {
+        let router = self.running.as_ref().map(|running| &running.router);
+        json!({
+            "adverts_sent": router.map_or(0, Router::adverts_sent),
+            "masters": router.map_or(0, Router::masters),
+        })
+    }
+
+    fn status(&mut self, now: Instant) -> Value {
+        let status = self.running.as_ref().map(|running| running.router.status(now));
+        serde_json::to_value(status).unwrap_or_default()
+    }
+
+    fn checkpoint(&mut self) -> Option<Vec<u8>> {
+        let running = self.running.as_mut()?;
+        running.saving.save(&running.router)
+    }
+
+    fn prepare(&mut self, sources: &Sources) -> Result<Value, String> {
+        let next = configure(sources)?;
+        self.prepared = Some(next);
+        Ok(json!([]))
+    }
+
+    fn commit(&mut self, cx: &mut AppCx<'_, Key>) {
+        let Some(next) = self.prepared.take() else { return };
+        if let Some(running) = &mut self.running {
+            let now = cx.now();
+            running.effects.scripts.reconfigure(next.script_user.clone());
+            running.router.reconfigure(next.plan.clone(), now, &mut running.actions);
+            running.settle(now);
+            running.saving.touched(now, true);
+        }
+        self.configured = next;
+    }
+
+    fn abort(&mut self) {
+        self.prepared = None;
+    }
+
+    fn stop(&mut self, cx: &mut AppCx<'_, Key>) {
+        if let Some(running) = &mut self.running {
+            running.feed(Event::StopRequested, cx.now());
+        }
+    }
+
+    fn stopped(&self) -> bool {
+        let over = |running: &Running| running.router.stopped() && running.effects.scripts.is_idle();
+        self.running.as_ref().is_none_or(over)
+    }
+}
