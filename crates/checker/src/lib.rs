@@ -12,3 +12,4 @@ pub mod effects;
 pub mod machine;
 pub mod plan;
 pub mod reload;
+pub mod transport;

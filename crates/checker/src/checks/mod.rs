@@ -79,6 +79,8 @@ kinds! {
     tcp => Tcp;
     /// Answers an HTTP request.
     http => Http;
+    /// Answers an HTTP request over TLS.
+    https => Https;
     /// What a program says.
     script => Script;
     /// Greets and answers as a mail server does.

@@ -22,9 +22,12 @@ pub struct Settings;
 
 impl CheckKind for Settings {
     const NAME: &'static str = "ping";
-    const DEFAULTS: Defaults = Defaults { port: Port::None, ..Defaults::NETWORK };
+    const DEFAULTS: Defaults = Defaults { port: Port::Usual(0), ..Defaults::NETWORK };
 
-    fn read(_: &mut Table<'_>, _: &mut Diagnostics) -> Option<Self> {
+    fn read(table: &mut Table<'_>, d: &mut Diagnostics) -> Option<Self> {
+        if let Some(span) = table.key_span("port") {
+            d.error(span, "ICMP has no ports");
+        }
         Some(Self)
     }
 

@@ -1,0 +1,48 @@
+//! `type = "https"`: as `http`, over TLS.
+
+use std::net::SocketAddr;
+
+use common::config::{Diagnostics, Table};
+
+use super::http::{self, HttpProbe};
+use super::{CheckKind, Defaults, Probe, Tls, Verify};
+
+/// The keys of this kind: those of `http`, and how TLS is spoken.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Settings {
+    /// What is asked for and expected.
+    pub http: http::Settings,
+    /// `server_name`: the name in SNI, default `host`. `ca_file`: verify the certificate against these authorities.
+    pub tls: Tls,
+}
+
+impl CheckKind for Settings {
+    const NAME: &'static str = "https";
+    const DEFAULTS: Defaults = <http::Settings as CheckKind>::DEFAULTS;
+
+    fn read(table: &mut Table<'_>, d: &mut Diagnostics) -> Option<Self> {
+        let server_name = table.optional::<String>("server_name", d);
+        if let Some(name) = &server_name
+            && rustls::pki_types::ServerName::try_from(name.value.as_str()).is_err()
+        {
+            d.error(name.span, "`server_name` is neither a host name nor an address");
+        }
+        let authority = table.optional::<String>("ca_file", d);
+        if let Some(path) = &authority
+            && !path.value.starts_with('/')
+        {
+            d.error(path.span, "`ca_file` is not an absolute path");
+        }
+        let http = http::Settings::read_from(table, d)?;
+        let host = http.urls.first().and_then(|url| url.host.as_deref());
+        // Without the port that a Host header may have.
+        let host = host.map(|host| host.rsplit_once(':').map_or(host, |(name, _)| name).to_owned());
+        let host = host.filter(|host| rustls::pki_types::ServerName::try_from(host.as_str()).is_ok());
+        let verify = authority.map_or(Verify::Nothing, |path| Verify::Authority(path.value));
+        Some(Self { http, tls: Tls { server_name: server_name.map(|name| name.value).or(host), verify } })
+    }
+
+    fn probe(&self, target: SocketAddr) -> Box<dyn Probe> {
+        Box::new(HttpProbe::new(&self.http, target, Some(self.tls.clone())))
+    }
+}

@@ -1,0 +1,215 @@
+//! The descriptor of an attempt: opened as the check says, and its errors told apart.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+
+use common::event_loop::{Interest, Readiness, Registration, Registry};
+use nix::errno::Errno;
+use nix::sys::socket::sockopt::{BindToDevice, Mark, SocketError};
+use nix::sys::socket::{
+    AddressFamily, SockFlag, SockProtocol, SockType, SockaddrStorage, bind, connect, getsockopt, setsockopt,
+    socket,
+};
+
+use super::echo::Echo;
+use super::stream::{Received, Stream};
+use super::tls::Session;
+use super::{is_later, stream};
+use crate::checks::{Path, Words};
+use crate::plan::Dial;
+
+/// What went wrong, and on which side.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// On the server's side, or on the way to it.
+    Remote(Words),
+    /// On this machine: it says nothing of the server.
+    Local(Words),
+}
+
+/// An open descriptor that reports its readiness.
+#[derive(Debug)]
+pub(super) struct Socket<K: Copy> {
+    registration: Registration<K>,
+    fd: OwnedFd,
+    connecting: bool,
+    carries: Carries,
+}
+
+#[derive(Debug)]
+enum Carries {
+    Stream(Box<Stream>),
+    Datagrams,
+    Echo(Echo),
+}
+
+impl<K: Copy> Socket<K> {
+    pub(super) fn open(
+        path: Path,
+        target: SocketAddr,
+        dial: &Dial,
+        key: K,
+        registry: &Registry<K>,
+    ) -> Result<Self, Fault> {
+        let (fd, carries) = match path {
+            Path::Stream => (plain(target, SockType::Stream, None)?, Carries::Stream(Box::default())),
+            Path::Datagram => (plain(target, SockType::Datagram, None)?, Carries::Datagrams),
+            Path::Echo => {
+                let (fd, echo) = Echo::open(target)?;
+                (fd, Carries::Echo(echo))
+            }
+        };
+        prepare(&fd, dial)?;
+        let connecting = match connect(fd.as_raw_fd(), &SockaddrStorage::from(target)) {
+            Ok(()) => false,
+            Err(Errno::EINPROGRESS) => true,
+            Err(error) => return Err(refused_at_once(error)),
+        };
+        // Registered behind the connect: an event before it ("hung up") would say nothing.
+        let registration =
+            registry.add(&fd, key, Interest::ReadWrite).map_err(|error| local("epoll", &error))?;
+        Ok(Self { registration, fd, connecting, carries })
+    }
+
+    pub(super) fn is_connecting(&self) -> bool {
+        self.connecting
+    }
+
+    /// Closing takes the descriptor out of epoll by itself.
+    pub(super) fn close(self) {
+        self.registration.release_for_close();
+    }
+
+    /// Takes a readiness. True where the connection stands now and did not before.
+    pub(super) fn progressed(&mut self, readiness: Readiness) -> Result<bool, Fault> {
+        if self.connecting {
+            if !readiness.writable && !readiness.closed {
+                return Ok(false);
+            }
+            if readiness.closed {
+                self.pending_error()?;
+            }
+            self.connecting = false;
+            return Ok(true);
+        }
+        if readiness.writable {
+            self.flush()?;
+        }
+        Ok(false)
+    }
+
+    fn pending_error(&self) -> Result<(), Fault> {
+        match getsockopt(&self.fd, SocketError) {
+            Ok(0) => Ok(()),
+            Ok(code) => Err(remote(Errno::from_raw(code))),
+            Err(error) => Err(local("socket", &error.into())),
+        }
+    }
+
+    pub(super) fn send(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+        match &mut self.carries {
+            Carries::Stream(stream) => stream.send(&self.fd, bytes),
+            Carries::Datagrams => match stream::send(&self.fd, bytes) {
+                Err(error) if is_later(&error) => Ok(()),
+                sent => sent.map(|_| ()),
+            },
+            Carries::Echo(echo) => stream::send(&self.fd, &echo.dressed(bytes)).map(|_| ()),
+        }
+        .map_err(|error| sorted(&error))
+    }
+
+    pub(super) fn secure(&mut self, session: Session) -> Result<(), Fault> {
+        match &mut self.carries {
+            Carries::Stream(stream) => stream.secure(&self.fd, session).map_err(|error| sorted(&error)),
+            Carries::Datagrams | Carries::Echo(_) => Err(Fault::Local("TLS wants a stream".into())),
+        }
+    }
+
+    fn flush(&mut self) -> Result<(), Fault> {
+        match &mut self.carries {
+            Carries::Stream(stream) => stream.flush(&self.fd).map_err(|error| sorted(&error)),
+            Carries::Datagrams | Carries::Echo(_) => Ok(()),
+        }
+    }
+
+    pub(super) fn receive(&mut self, buffer: &mut [u8]) -> Result<Received, Fault> {
+        match &mut self.carries {
+            Carries::Stream(stream) => stream.receive(&self.fd, buffer),
+            Carries::Datagrams => stream::datagram(&self.fd, buffer),
+            Carries::Echo(echo) => echo.receive(&self.fd, buffer),
+        }
+        .map_err(|error| sorted(&error))
+    }
+}
+
+/// A non-blocking socket for this target.
+pub(super) fn plain(
+    target: SocketAddr,
+    kind: SockType,
+    protocol: Option<SockProtocol>,
+) -> Result<OwnedFd, Fault> {
+    let family = if target.is_ipv6() { AddressFamily::Inet6 } else { AddressFamily::Inet };
+    let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
+    socket(family, kind, flags, protocol).map_err(|error| local("cannot open a socket", &error.into()))
+}
+
+fn prepare(fd: &OwnedFd, dial: &Dial) -> Result<(), Fault> {
+    if let Some(interface) = &dial.interface {
+        let bound = setsockopt(fd, BindToDevice, &interface.as_str().into());
+        bound.map_err(|error| local(&format!("cannot use interface {interface}"), &error.into()))?;
+    }
+    if let Some(mark) = dial.fwmark {
+        setsockopt(fd, Mark, &mark.get()).map_err(|error| local("cannot set the fwmark", &error.into()))?;
+    }
+    if let Some(source) = dial.source {
+        let bound = bind(fd.as_raw_fd(), &SockaddrStorage::from(SocketAddr::new(source, 0)));
+        bound.map_err(|error| local(&format!("cannot connect from {source}"), &error.into()))?;
+    }
+    Ok(())
+}
+
+/// What connect(2) says at once is about this machine, but for what it knows of the server already.
+fn refused_at_once(error: Errno) -> Fault {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the other errors speak for themselves")]
+    match error {
+        Errno::ECONNREFUSED | Errno::ECONNRESET | Errno::EHOSTUNREACH | Errno::ETIMEDOUT => remote(error),
+        Errno::ENETUNREACH => Fault::Local("no route to its network".into()),
+        other => local("cannot connect", &other.into()),
+    }
+}
+
+/// An error on an open connection.
+fn sorted(error: &io::Error) -> Fault {
+    match error.raw_os_error().map(Errno::from_raw) {
+        Some(Errno::ENOBUFS | Errno::ENOMEM) => local("cannot send", error),
+        Some(other) => remote(other),
+        // Not from the kernel: what TLS thinks of the server.
+        None => Fault::Remote(error.to_string().into()),
+    }
+}
+
+fn remote(error: Errno) -> Fault {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the other errors speak for themselves")]
+    Fault::Remote(match error {
+        Errno::ECONNREFUSED => "connection refused".into(),
+        Errno::ECONNRESET | Errno::EPIPE => "connection reset".into(),
+        Errno::EHOSTUNREACH => "host unreachable".into(),
+        Errno::ENETUNREACH => "network unreachable".into(),
+        Errno::ETIMEDOUT => "connection timed out".into(),
+        other => other.desc().to_lowercase().into(),
+    })
+}
+
+pub(super) fn local(what: &str, error: &io::Error) -> Fault {
+    let why = error
+        .raw_os_error()
+        .map_or_else(|| error.to_string(), |code| Errno::from_raw(code).desc().to_lowercase());
+    Fault::Local(format!("{what}: {why}").into())
+}
+
+impl<K: Copy> AsFd for Socket<K> {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
