@@ -2,7 +2,7 @@
 
 /// Bytes received that do not make a line yet.
 #[derive(Debug, Default)]
-pub(super) struct Lines {
+pub struct Lines {
     buffer: Vec<u8>,
     /// How much of the buffer is known to hold no newline.
     searched: usize,
@@ -10,15 +10,19 @@ pub(super) struct Lines {
 
 /// A line was longer than allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct TooLong;
+pub struct TooLong;
 
 impl Lines {
-    pub(super) fn push(&mut self, bytes: &[u8]) {
+    /// Takes what was received.
+    pub fn push(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);
     }
 
     /// The next whole line, without its newline.
-    pub(super) fn next(&mut self, limit: usize) -> Result<Option<Vec<u8>>, TooLong> {
+    ///
+    /// # Errors
+    /// Where the line, whole or not, is longer than `limit`: there is no way on from here.
+    pub fn next(&mut self, limit: usize) -> Result<Option<Vec<u8>>, TooLong> {
         let fresh = self.buffer.get(self.searched..).unwrap_or_default();
         let Some(at) = fresh.iter().position(|byte| *byte == b'\n') else {
             self.searched = self.buffer.len();

@@ -15,6 +15,7 @@ mod wire;
 
 pub use client::{CallError, Client};
 pub use connection::Connection;
+pub use line::{Lines, TooLong};
 pub use message::{Reply, ReplyError, Request};
 pub use server::{ClientId, ControlKey, Incoming, Server};
 

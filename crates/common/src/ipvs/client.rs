@@ -26,6 +26,13 @@ pub struct ListedService {
     pub stats: Stats,
 }
 
+impl ListedService {
+    /// Reads one object of a listing.
+    pub fn parse(reply: &Reply<'_>) -> Option<Self> {
+        listed_service(reply.generic()?.find(Top::Service.id())?.nested())
+    }
+}
+
 /// A destination as the kernel lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListedDestination {
@@ -37,6 +44,13 @@ pub struct ListedDestination {
     pub connections: Connections,
     /// What it has done.
     pub stats: Stats,
+}
+
+impl ListedDestination {
+    /// Reads one object of a listing, of a service of this family.
+    pub fn parse(family: service::Family, reply: &Reply<'_>) -> Option<Self> {
+        listed_destination(family, reply.generic()?.find(Top::Dest.id())?.nested())
+    }
 }
 
 /// A request of a batch that the kernel did not carry out.

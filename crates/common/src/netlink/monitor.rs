@@ -55,6 +55,11 @@ impl Event {
     }
 }
 
+/// Reads the reports of one datagram.
+pub fn reports(datagram: &[u8]) -> impl Iterator<Item = Event> {
+    frames(datagram).filter_map(|frame| Event::parse(&frame))
+}
+
 /// A subscription to the kernel's reports.
 #[derive(Debug)]
 pub struct Monitor {
@@ -87,7 +92,7 @@ impl Monitor {
     pub fn read(&mut self, mut each: impl FnMut(Event)) -> Result<bool, Failure> {
         match read_datagram(&self.socket, &mut self.buffer) {
             Ok(Some(datagram)) => {
-                frames(datagram).filter_map(|frame| Event::parse(&frame)).for_each(each);
+                reports(datagram).for_each(each);
                 Ok(true)
             }
             Ok(None) | Err(Errno::EINTR) => Ok(true),
