@@ -6,6 +6,8 @@
 mod check;
 mod cli;
 mod output;
+#[cfg(test)]
+mod reference;
 mod reload;
 mod roles;
 mod status;

@@ -68,6 +68,16 @@ pub(super) fn check_defaults(vrrp: &Table<'_>, scripts: &Scripts, d: &mut Diagno
     layers.finish(d);
 }
 
+/// Refuses what stands in `[vrrp]` but only one instance can have.
+pub(super) fn refuse_own_keys(vrrp: &mut Table<'_>, d: &mut Diagnostics) {
+    for key in ["name", "virtual_router_id", "virtual_addresses", "excluded_addresses"] {
+        let Some(span) = vrrp.key_span(key) else { continue };
+        vrrp.value(key, d);
+        d.error(span, format!("`{key}` cannot be a default: every instance has its own"))
+            .hint("move it below a [[vrrp.instance]]");
+    }
+}
+
 /// Reads one instance; `vrrp` has the defaults.
 pub(super) fn read(
     mut own: Table<'_>,
@@ -81,13 +91,15 @@ pub(super) fn read(
     let advertised = parts::addresses(&mut own, "virtual_addresses", d);
     let excluded = parts::addresses(&mut own, "excluded_addresses", d);
     let has_addresses = own.has("virtual_addresses");
+    // A faulty one was told already.
+    let has_interface = own.has("interface") || vrrp.has("interface");
     let mut layers = Layers::new(vec![own, vrrp.clone()]);
     let common = common(&mut layers, scripts, d);
     layers.finish(d);
 
     let name = name?;
     check_name(&name, d);
-    if common.interface.is_none() {
+    if !has_interface {
         d.error(span, format!("`interface` is missing in [vrrp.instance] \"{}\"", name.value))
             .hint("write interface = \"eth0\" here, or in [vrrp] for all instances");
     }
@@ -108,7 +120,8 @@ pub(super) fn read(
         && no_vip.value
         && !(advertised.is_empty() && excluded.is_empty())
     {
-        d.error(no_vip.span, "`no_vip` stands with addresses").hint("leave out one of them");
+        d.error(no_vip.span, "`no_vip = true` says that there are no addresses, but there are")
+            .hint("leave out one of them");
     }
     let plan = build(&name, vrid, common, advertised, excluded, d);
     Some(Read { name, plan, vrid_span, address_spans })

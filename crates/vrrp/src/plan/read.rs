@@ -21,6 +21,7 @@ pub fn plan(root: &mut Table<'_>, d: &mut Diagnostics) -> Plan {
     let (scripts, places) = scripts(&mut vrrp, d);
     let instances = vrrp.tables("instance", d);
     let groups = vrrp.tables("sync_group", d);
+    instance::refuse_own_keys(&mut vrrp, d);
     instance::check_defaults(&vrrp, &places, d);
     let read: Vec<Read> =
         instances.into_iter().filter_map(|own| instance::read(own, &vrrp, &places, d)).collect();

@@ -143,7 +143,10 @@ fn nothing_to_do_is_idle() {
 fn a_router_without_addresses_must_be_meant() {
     refused("", &["1:1: error: instance \"A\" has no virtual addresses"]);
     refused("no_vip = true\nfamily = \"ipv6\"", &[]);
-    refused(&format!("no_vip = true\n{VIP}"), &["6:10: error: `no_vip` stands with addresses"]);
+    refused(
+        &format!("no_vip = true\n{VIP}"),
+        &["6:10: error: `no_vip = true` says that there are no addresses, but there are"],
+    );
 }
 
 #[test]
@@ -172,7 +175,7 @@ fn ranges_and_units_follow_the_version() {
     refused(
         &format!("{VIP}\npriority = 0\nversion = 4"),
         &[
-            "7:12: error: `priority`: expected a priority from 1 to 255, found the number 0",
+            "7:12: error: `priority`: expected a priority from 1 to 255, found 0",
             "8:11: error: `version`: expected a whole number from 2 to 3, found 4",
         ],
     );
@@ -236,7 +239,7 @@ fn an_identifier_is_used_once_per_interface_and_family() {
     assert_eq!(
         faults,
         [
-            "h.toml:3:1: error: unknown key \"virtual_router_id\" in [vrrp]",
+            "h.toml:3:1: error: `virtual_router_id` cannot be a default: every instance has its own",
             "h.toml:10:21: error: virtual_router_id 7 is used twice on interface eth0 for ipv4",
             "h.toml:6:21: note: first used by instance \"A\"",
         ]

@@ -1,0 +1,138 @@
+//! The keys that the code asks for, the manual page and the shipped files agree with each other.
+//!
+//! The list of keys comes from the code itself: the tables record what they are asked for while every shipped file is
+//! checked. A key is named by the section of the manual that explains it and by its own name.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use common::config::{Diagnostics, Sources};
+use common::role;
+
+use crate::roles::ROLES;
+
+type Keys = BTreeSet<(String, String)>;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// The shipped files, and the commented one once more with every setting switched on.
+fn shipped() -> Vec<(String, String)> {
+    let etc = root().join("etc/holdfast");
+    let read = |path: &Path| fs::read_to_string(path).unwrap();
+    let default = read(&etc.join("holdfast.toml"));
+    let on: Vec<&str> = default
+        .lines()
+        .map(|line| match line.strip_prefix('#') {
+            Some(setting) if !setting.starts_with([' ', '#']) => setting,
+            _ => line,
+        })
+        .collect();
+    let mut files = vec![
+        ("every setting of holdfast.toml".to_owned(), on.join("\n")),
+        ("holdfast.toml".to_owned(), default),
+    ];
+    for entry in fs::read_dir(etc.join("samples")).unwrap() {
+        let path = entry.unwrap().path();
+        files.push((path.file_name().unwrap().to_string_lossy().into_owned(), read(&path)));
+    }
+    assert!(files.len() > 7, "{files:?}");
+    files
+}
+
+/// The section that explains a key, and the key; none for sections themselves and for names of the operator's choice.
+fn place(path: &str) -> Option<(String, String)> {
+    let (table, key) = path.rsplit_once('.').unwrap_or(("", path));
+    let last = table.rsplit('.').next().unwrap_or_default();
+    let section = match last {
+        "" if key == "include" => "include",
+        "" | "headers" => return None,
+        "vrrp" if !["instance", "script", "sync_group"].contains(&key) => "vrrp.instance",
+        "virtual_addresses" | "excluded_addresses" => "address",
+        "track_scripts" | "track_interfaces" => "tracker",
+        "check" | "urls" => "check",
+        "auth" | "notify" | "announce" | "tunnel" | "sorry_server" => last,
+        _ => table,
+    };
+    Some((section.to_owned(), key.to_owned()))
+}
+
+/// Every key the code asks for.
+fn asked() -> Keys {
+    let mut diagnostics = Diagnostics::recording();
+    for (name, text) in shipped() {
+        role::check(ROLES, &Sources::from_text(name, text), &mut diagnostics);
+    }
+    diagnostics.asked().filter_map(place).collect()
+}
+
+/// Every key that stands in a shipped file, switched on or off.
+fn shown() -> Keys {
+    fn walk(value: &toml::Value, path: &str, keys: &mut Keys) {
+        if let Some(list) = value.as_array() {
+            list.iter().for_each(|value| walk(value, path, keys));
+        }
+        for (key, value) in value.as_table().into_iter().flatten() {
+            let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+            keys.extend(place(&path));
+            walk(value, &path, keys);
+        }
+    }
+    let mut keys = Keys::new();
+    for (_, text) in shipped() {
+        walk(&toml::Value::Table(text.parse().unwrap()), "", &mut keys);
+    }
+    keys
+}
+
+/// Every key that holdfast.toml(5) explains.
+fn explained() -> Keys {
+    let page = fs::read_to_string(root().join("docs/man/holdfast.toml.5")).unwrap();
+    let (mut keys, mut section) = (Keys::new(), String::new());
+    for line in page.lines() {
+        if let Some(heading) = line.strip_prefix(".Ss ") {
+            section = match heading {
+                "Included files" => "include".to_owned(),
+                heading if heading.starts_with("An address") => "address".to_owned(),
+                heading if heading.starts_with("An element") => "tracker".to_owned(),
+                heading if heading.starts_with("check") => "check".to_owned(),
+                heading => heading.trim_matches(['[', ']']).to_owned(),
+            };
+        } else if let Some(key) = line.strip_prefix(".It Ic ") {
+            keys.insert((section.clone(), key.to_owned()));
+        }
+    }
+    keys
+}
+
+fn missing(wanted: &Keys, from: &Keys) -> Vec<String> {
+    wanted.difference(from).map(|(section, key)| format!("{section}: {key}")).collect()
+}
+
+#[test]
+fn every_shipped_file_is_without_fault() {
+    for (name, text) in shipped() {
+        let sources = Sources::from_text(name, text);
+        let mut diagnostics = Diagnostics::new();
+        role::check(ROLES, &sources, &mut diagnostics);
+        assert_eq!(diagnostics.render(&sources), "");
+    }
+}
+
+#[test]
+fn the_manual_explains_every_key_and_no_other() {
+    let (asked, explained) = (asked(), explained());
+    assert_eq!(missing(&asked, &explained), Vec::<String>::new(), "asked for, but not in holdfast.toml(5)");
+    assert_eq!(
+        missing(&explained, &asked),
+        Vec::<String>::new(),
+        "in holdfast.toml(5), but nobody asks for it"
+    );
+}
+
+#[test]
+fn every_key_stands_in_a_shipped_file() {
+    assert_eq!(missing(&asked(), &shown()), Vec::<String>::new());
+}
