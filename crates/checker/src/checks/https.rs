@@ -13,6 +13,7 @@ pub struct Settings {
     /// What is asked for and expected.
     pub http: http::Settings,
     /// `server_name`: the name in SNI, default `host`. `ca_file`: verify the certificate against these authorities.
+    /// `min_version`: `"1.2"` (default) or `"1.3"`. `client_certificate`, `client_key`: what this side shows.
     pub tls: Tls,
 }
 
@@ -27,22 +28,39 @@ impl CheckKind for Settings {
         {
             d.error(name.span, "`server_name` is neither a host name nor an address");
         }
-        let authority = table.optional::<String>("ca_file", d);
-        if let Some(path) = &authority
-            && !path.value.starts_with('/')
+        let authority = file(table, "ca_file", d);
+        let certificate = file(table, "client_certificate", d);
+        let key = file(table, "client_key", d);
+        if certificate.is_some() != key.is_some()
+            && let Some(span) = table.key_span("client_certificate").or(table.key_span("client_key"))
         {
-            d.error(path.span, "`ca_file` is not an absolute path");
+            d.error(span, "`client_certificate` and `client_key` come together");
         }
+        let versions = [("1.2", false), ("1.3", true)];
+        let only_1_3 = table.choice("min_version", &versions, d).is_some_and(|version| version.value);
         let http = http::Settings::read_from(table, d)?;
         let host = http.urls.first().and_then(|url| url.host.as_deref());
         // Without the port that a Host header may have.
         let host = host.map(|host| host.rsplit_once(':').map_or(host, |(name, _)| name).to_owned());
         let host = host.filter(|host| rustls::pki_types::ServerName::try_from(host.as_str()).is_ok());
-        let verify = authority.map_or(Verify::Nothing, |path| Verify::Authority(path.value));
-        Some(Self { http, tls: Tls { server_name: server_name.map(|name| name.value).or(host), verify } })
+        let tls = Tls {
+            server_name: server_name.map(|name| name.value).or(host),
+            verify: authority.map_or(Verify::Nothing, Verify::Authority),
+            only_1_3,
+            identity: certificate.zip(key),
+        };
+        Some(Self { http, tls })
     }
 
     fn probe(&self, target: SocketAddr) -> Box<dyn Probe> {
         Box::new(HttpProbe::new(&self.http, target, Some(self.tls.clone())))
     }
+}
+
+fn file(table: &mut Table<'_>, key: &'static str, d: &mut Diagnostics) -> Option<String> {
+    let path = table.optional::<String>(key, d)?;
+    if !path.value.starts_with('/') {
+        d.error(path.span, format!("`{key}` is not an absolute path"));
+    }
+    Some(path.value)
 }

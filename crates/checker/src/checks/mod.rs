@@ -176,6 +176,10 @@ pub struct Tls {
     pub server_name: Option<String>,
     /// Whether the certificate is verified, and against what.
     pub verify: Verify,
+    /// Whether TLS 1.2 is refused.
+    pub only_1_3: bool,
+    /// PEM files of the certificate (chain) and the key that this side shows.
+    pub identity: Option<(String, String)>,
 }
 
 /// Against what a server's certificate is verified.

@@ -11,7 +11,8 @@ use std::sync::Arc;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
 use super::socket::Fault;
@@ -47,16 +48,22 @@ impl Configurations {
 
 fn configure(tls: &Tls) -> Result<ClientConfig, String> {
     let provider = Arc::new(ring::default_provider());
+    let versions: &[_] = if tls.only_1_3 { &[&TLS13] } else { &[&TLS13, &TLS12] };
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(versions)
         .map_err(|error| format!("TLS: {error}"))?;
-    Ok(match &tls.verify {
+    let builder = match &tls.verify {
         Verify::Nothing => {
-            let verifier = Arc::new(Anything { provider });
-            builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(Anything { provider }))
         }
-        Verify::Authority(path) => builder.with_root_certificates(authorities(path)?).with_no_client_auth(),
-    })
+        Verify::Authority(path) => builder.with_root_certificates(authorities(path)?),
+    };
+    let Some((certificates, key)) = &tls.identity else { return Ok(builder.with_no_client_auth()) };
+    let chain: Result<Vec<_>, _> =
+        CertificateDer::pem_file_iter(certificates).and_then(|certificates| certificates.collect());
+    let chain = chain.map_err(|error| format!("{certificates}: {error}"))?;
+    let key = PrivateKeyDer::from_pem_file(key).map_err(|error| format!("{key}: {error}"))?;
+    builder.with_client_auth_cert(chain, key).map_err(|error| format!("{certificates}: {error}"))
 }
 
 fn authorities(path: &str) -> Result<RootCertStore, String> {

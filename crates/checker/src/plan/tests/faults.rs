@@ -197,7 +197,7 @@ fn checks() {
     instead(
         "{ type = \"tcp\" }",
         "{ type = \"script\" }",
-        "3:9: error: `command` is missing in [virtual_server.check]: a command: a list of arguments, or one string is needed",
+        "3:9: error: `command` is missing in [virtual_server.check]: a command (a list of arguments, or one string) is needed",
     );
     instead(
         "{ type = \"tcp\" }",

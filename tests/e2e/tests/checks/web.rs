@@ -1,0 +1,96 @@
+//! Nginx, over HTTP and HTTPS.
+
+use lab::{Process, Result};
+
+use crate::Bench;
+
+/// Nginx with a page on port 80 and, secured, on port 443; the folder `www` is what it serves.
+fn nginx(bench: &Bench) -> Result<Process> {
+    let (certificate, key) = bench.certificate()?;
+    let folder = bench.path("");
+    lab::run(&["mkdir", "-p", &bench.path("www")])?;
+    bench.write("www/health", "status: ok\n")?;
+    let config = format!(
+        "daemon off;\nuser root;\npid {folder}pid;\nerror_log {folder}error.log;\nevents {{}}\n\
+         http {{\n access_log off;\n client_body_temp_path {folder}b;\n proxy_temp_path {folder}p;\n\
+         fastcgi_temp_path {folder}f;\n uwsgi_temp_path {folder}u;\n scgi_temp_path {folder}s;\n\
+         server {{ listen 127.0.0.1:80; listen 127.0.0.1:443 ssl; server_name server.example;\n\
+         ssl_certificate {certificate}; ssl_certificate_key {key}; root {folder}www;\n\
+         location /gone {{ return 410; }} }}\n\
+         server {{ listen 127.0.0.1:444 ssl; ssl_protocols TLSv1.2; ssl_certificate {certificate};\n\
+         ssl_certificate_key {key}; ssl_client_certificate {certificate}; ssl_verify_client on;\n\
+         root {folder}www; }}\n}}\n"
+    );
+    let config = bench.write("nginx.conf", &config)?;
+    bench.server(&["nginx", "-c", &config])
+}
+
+#[test]
+fn a_web_server_is_alive_while_its_answer_is_as_expected() -> Result {
+    let bench = Bench::new("http")?;
+    let mut server = nginx(&bench)?;
+    let check = "type = \"http\", path = \"/health\", host = \"server.example\", body_match = \"status: ok\"";
+    let watched = bench.checked("127.0.0.1:80", check)?;
+    watched.alive("status 200")?;
+    bench.write("www/health", "status: sick\n")?;
+    watched.dead("body does not match")?;
+    bench.write("www/health", "status: ok\n")?;
+    watched.alive("status 200")?;
+    std::fs::remove_file(bench.path("www/health"))?;
+    watched.dead("status 404, expected 200-299")?;
+    server.kill_tree()?;
+    watched.dead("connection refused")
+}
+
+#[test]
+fn digests_and_several_urls_are_looked_at() -> Result {
+    let bench = Bench::new("urls")?;
+    let _server = nginx(&bench)?;
+    let digest = lab::run(&["sha256sum", &bench.path("www/health")])?;
+    let digest = digest.split(' ').next().unwrap_or_default();
+    let urls = format!(
+        "type = \"http\", urls = [{{ path = \"/health\", digest = \"sha256:{digest}\" }}, {{ path = \"/gone\", status = [410] }}]"
+    );
+    let watched = bench.checked("127.0.0.1:80", &urls)?;
+    watched.alive("2 URLs as expected")?;
+    bench.write("www/health", "changed\n")?;
+    watched.dead("/health: body has digest sha256:")
+}
+
+#[test]
+fn https_verifies_only_when_told_to() -> Result {
+    let bench = Bench::new("https")?;
+    let mut server = nginx(&bench)?;
+    let watched = bench.checked("127.0.0.1:443", "type = \"https\", path = \"/health\"")?;
+    watched.alive("status 200")?;
+    drop(watched);
+    let verified = |name: &str| {
+        let ca = bench.path("server.pem");
+        let check =
+            format!("type = \"https\", path = \"/health\", server_name = \"{name}\", ca_file = \"{ca}\"");
+        bench.checked("127.0.0.1:443", &check)
+    };
+    verified("server.example")?.alive("status 200")?;
+    verified("other.example")?.dead("invalid peer certificate")?;
+    let watched = bench.checked("127.0.0.1:80", "type = \"https\"")?;
+    watched.dead("answer is not TLS")?;
+    drop(watched);
+    let watched = verified("server.example")?;
+    server.kill_tree()?;
+    watched.dead("connection refused")
+}
+
+#[test]
+fn https_shows_a_certificate_and_insists_on_a_version_when_told_to() -> Result {
+    let bench = Bench::new("mtls")?;
+    let _server = nginx(&bench)?;
+    // This server speaks TLS 1.2 only and wants a certificate: its own, for simplicity.
+    let page = "type = \"https\", path = \"/health\"";
+    bench.checked("127.0.0.1:444", page)?.dead("status 400")?;
+    bench
+        .checked("127.0.0.1:444", &format!("{page}, min_version = \"1.3\""))?
+        .dead("TLS alert ProtocolVersion")?;
+    let (certificate, key) = (bench.path("server.pem"), bench.path("server.key"));
+    let identity = format!("{page}, client_certificate = \"{certificate}\", client_key = \"{key}\"");
+    bench.checked("127.0.0.1:444", &identity)?.alive("status 200")
+}
