@@ -282,18 +282,25 @@ impl Pool {
         }
     }
 
-    /// What a subject is called in the log: `tcp 192.0.2.1:80 server 10.0.0.1:80`.
-    pub fn name(&self, subject: Subject) -> Option<String> {
+    /// What a subject is called: the first service of its virtual server, and the server's place there.
+    pub fn names(&self, subject: Subject) -> Option<(ServiceKey, Option<DestinationKey>)> {
         let (Subject::Server(id, _) | Subject::Quorum(id)) = subject;
         let service = self.virtual_servers.get(&id)?;
         let first = *service.plan.services.first()?;
         match subject {
             Subject::Server(_, server) => {
                 let planned = service.plan.real_servers.get(self.servers.get(&server)?.place)?;
-                Some(format!("{first} server {}", planned.key(first)))
+                Some((first, Some(planned.key(first))))
             }
-            Subject::Quorum(_) => Some(first.to_string()),
+            Subject::Quorum(_) => Some((first, None)),
         }
+    }
+
+    /// The sorry server of a subject's virtual server.
+    pub fn sorry(&self, subject: Subject) -> Option<DestinationKey> {
+        let (Subject::Server(id, _) | Subject::Quorum(id)) = subject;
+        let plan = &self.virtual_servers.get(&id)?.plan;
+        Some(plan.sorry.as_ref()?.key(*plan.services.first()?))
     }
 
     fn fresh(&mut self) -> u32 {

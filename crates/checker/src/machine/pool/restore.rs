@@ -1,6 +1,8 @@
 //! Out of the pool into a checkpoint, and back into the pool of the next incarnation.
 
-use common::ipvs::Table;
+use std::collections::BTreeMap;
+
+use common::ipvs::{Destination, DestinationKey, ServiceKey};
 
 use super::{Pool, real_servers_of};
 use crate::machine::checkpoint::{Checkpoint, Saved, identity};
@@ -69,14 +71,18 @@ impl Pool {
     /// Corrects the verdicts of a predecessor by the table it left in the kernel, which is the last word on
     /// who was in service: it may have been killed between a change there and its checkpoint. To be called
     /// after [`Pool::restore`] only: at a first start, a table left by others says nothing.
-    pub fn adopt(&mut self, installed: &Table) {
+    /// `installed` lists the destinations of a service; none where there is nothing to learn from.
+    pub fn adopt(
+        &mut self,
+        mut installed: impl FnMut(ServiceKey) -> Option<BTreeMap<DestinationKey, Destination>>,
+    ) {
         for service in self.virtual_servers.values_mut() {
             let Some(first) = service.plan.services.first() else { continue };
-            let Some(entry) = installed.services.get(first) else { continue };
+            let Some(destinations) = installed(*first) else { continue };
             let sorry = service.plan.sorry.as_ref().map(|sorry| sorry.key(*first));
             let sorry = sorry.filter(|sorry| real_servers_of(service).all(|(key, _)| key != *sorry));
             if let Some(sorry) = sorry {
-                service.quorum_met = !entry.destinations.contains_key(&sorry);
+                service.quorum_met = !destinations.contains_key(&sorry);
                 if !service.quorum_met {
                     // The servers were out whether alive or not.
                     continue;
@@ -84,7 +90,7 @@ impl Pool {
             }
             for (key, id) in real_servers_of(service) {
                 let Some(server) = self.servers.get(&id).filter(|server| server.weight > 0) else { continue };
-                let serving = entry.destinations.get(&key).is_some_and(|found| found.weight > 0);
+                let serving = destinations.get(&key).is_some_and(|found| found.weight > 0);
                 if serving == server.alive {
                     continue;
                 }

@@ -58,8 +58,7 @@ impl Lab {
         let check = |id: &CheckId| self.pool.check(*id).map_or("gone".into(), |c| c.target.ip().to_string());
         let subject = |subject: &Subject| match subject {
             Subject::Server(..) => {
-                let name = self.pool.name(*subject).unwrap_or_default();
-                name.split(" server ").nth(1).unwrap_or("?").trim_end_matches(":80").to_owned()
+                self.pool.names(*subject).and_then(|(_, server)| server).unwrap().address.to_string()
             }
             Subject::Quorum(_) => "quorum".into(),
         };

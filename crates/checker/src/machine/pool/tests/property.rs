@@ -182,7 +182,7 @@ impl World {
         pool.reconfigure(&plan(&self.text), self.lab.now, &mut out);
         assert!(pool.restore(&checkpoint));
         if kernel {
-            pool.adopt(&wanted);
+            pool.adopt(|key| wanted.services.get(&key).map(|entry| entry.destinations.clone()));
         }
         pool.settle(&mut out);
         assert_eq!(*pool.wanted(), wanted, "a restart changes nothing");

@@ -111,7 +111,7 @@ fn the_kernels_table_is_the_last_word() {
     let mut out = Vec::new();
     next.pool.reconfigure(&plan(&text), next.now, &mut out);
     assert!(next.pool.restore(&stale));
-    next.pool.adopt(lab.pool.wanted());
+    next.pool.adopt(|key| Some(lab.pool.wanted().services[&key].destinations.clone()));
     next.words(out);
     assert_eq!(next.table(), "10.0.0.2=1");
     next.at(0);
@@ -129,7 +129,7 @@ fn a_sorry_server_in_the_kernel_is_no_verdict_on_the_others() {
     let mut out = Vec::new();
     next.pool.reconfigure(&plan(&text), next.now, &mut out);
     assert!(next.pool.restore(&lab.pool.checkpoint().unwrap()));
-    next.pool.adopt(lab.pool.wanted());
+    next.pool.adopt(|key| Some(lab.pool.wanted().services[&key].destinations.clone()));
     next.words(out);
     assert_eq!(next.table(), "10.0.0.9=1");
     next.at(0);

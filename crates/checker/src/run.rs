@@ -1,0 +1,411 @@
+//! The process: pool, transport, scripts and the kernel's table on the event loop.
+//!
+//! What the pool wants ([`Action`]) is performed here, in its order, and what became of it goes back into
+//! the pool. Outcomes are taken as they come; the wanted table is settled once at the end of a turn, so
+//! that a hundred servers that die together are one batch for the kernel.
+
+mod attempts;
+
+use std::path::{Path, PathBuf};
+use std::time::{Instant, SystemTime};
+
+use common::child::{App, AppCx, ChildKey, Inherited, StartError};
+use common::config::{Diagnostics, Document, Sources};
+use common::event_loop::{Drained, Readiness, clock};
+use common::exit::Exit;
+use common::ipvs::ServiceKey;
+use serde_json::{Value, json};
+
+use crate::effects::ipvs::Reconciler;
+use crate::effects::journal::Journal;
+use crate::machine::{Action, Actions, Event, Pool, Subject, Turn};
+use crate::plan::{self, Plan};
+use crate::transport::Slot;
+use crate::{reload, status};
+use attempts::Attempts;
+
+/// What the process calls its sources.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Key {
+    /// The connection of an attempt.
+    Attempt(Slot),
+    /// The processes of scripts.
+    Scripts,
+}
+
+/// The key of a source in the loop.
+type LoopKey = ChildKey<Key>;
+
+/// The main function of the process.
+pub fn run(inherited: Inherited) -> Exit {
+    match Checker::new(&inherited.config, inherited.run_dir.clone()) {
+        Ok(checker) => common::child::run(inherited, checker),
+        Err(faults) => {
+            log::error!("the configuration is faulty:\n{faults}");
+            Exit::Config
+        }
+    }
+}
+
+/// The process, not yet started or running.
+#[derive(Debug)]
+pub struct Checker {
+    run_dir: PathBuf,
+    plan: Plan,
+    running: Option<Running>,
+    prepared: Option<Prepared>,
+    stopping: bool,
+}
+
+/// A reload between its two steps.
+#[derive(Debug)]
+struct Prepared {
+    plan: Plan,
+    /// The kernel's table, where it was not programmed before.
+    table: Option<Reconciler>,
+}
+
+#[derive(Debug)]
+struct Running {
+    pool: Pool,
+    attempts: Attempts,
+    /// None with `ipvs = false`.
+    table: Option<Reconciler>,
+    /// Whether the table was told something that is not sent yet.
+    unsent: bool,
+    journal: Journal,
+    /// Set while the pool waits to be settled at the end of the turn.
+    settle_at: Option<Instant>,
+    // Empty between turns; kept for their memory.
+    actions: Actions,
+    news: Vec<Event>,
+}
+
+impl Checker {
+    /// The process for a configuration that was checked.
+    ///
+    /// # Errors
+    /// The configuration has faults after all: another version of this program checked it.
+    pub fn new(sources: &Sources, run_dir: PathBuf) -> Result<Self, String> {
+        Ok(Self { run_dir, plan: configure(sources)?, running: None, prepared: None, stopping: false })
+    }
+}
+
+fn configure(sources: &Sources) -> Result<Plan, String> {
+    let mut diagnostics = Diagnostics::default();
+    let document = Document::parse(sources, &mut diagnostics);
+    let mut root = document.root();
+    let global = common::config::global::plan(&mut root, &mut diagnostics);
+    let plan = plan::plan(&mut root, &global, &mut diagnostics);
+    if diagnostics.has_errors() {
+        return Err(diagnostics.render(sources));
+    }
+    Ok(plan)
+}
+
+/// Machines that start together don't check in step.
+fn seed() -> u64 {
+    let since = clock::wall().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::from(since.subsec_nanos()) << 32 ^ since.as_secs() ^ u64::from(std::process::id()) << 17
+}
+
+impl Running {
+    fn start(
+        plan: &Plan,
+        run_dir: &Path,
+        checkpoint: Option<Vec<u8>>,
+        cx: &AppCx<'_, Key>,
+    ) -> Result<Self, StartError> {
+        let failed = |what: &str, error: String| StartError {
+            exit: Exit::Failed,
+            message: format!("{what}: {error}"),
+        };
+        let attempts = Attempts::new(plan.script_user.clone(), cx.registry());
+        let attempts = attempts.map_err(|error| failed("scripts", error.to_string()))?;
+        let table = if plan.ipvs {
+            Some(Reconciler::open(run_dir).map_err(|error| failed("IPVS", error))?)
+        } else {
+            None
+        };
+        let now = clock::now();
+        let mut running = Self {
+            pool: Pool::new(seed(), now),
+            attempts,
+            table,
+            unsent: false,
+            journal: Journal::default(),
+            settle_at: None,
+            actions: Vec::new(),
+            news: Vec::new(),
+        };
+        running.pool.reconfigure(plan, now, &mut running.actions);
+        if let Some(bytes) = checkpoint.filter(|bytes| !bytes.is_empty()) {
+            running.take_over(&bytes);
+        }
+        running.pool.settle(&mut running.actions);
+        // The whole table is told at once below.
+        running.actions.retain(|action| !matches!(action, Action::Reconcile(_)));
+        if let Some(table) = &mut running.table {
+            table.start(running.pool.wanted().clone(), now);
+        }
+        running.perform(now, cx);
+        Ok(running)
+    }
+
+    /// The verdicts of the process that was there before, corrected by what it left in the kernel.
+    fn take_over(&mut self, checkpoint: &[u8]) {
+        if !self.pool.restore(checkpoint) {
+            log::warn!("starting afresh: the state of the process before cannot be read");
+            return;
+        }
+        if let Some(table) = &mut self.table {
+            self.pool.adopt(|service| {
+                let listed = table.listed(service);
+                let entry = |found: common::ipvs::ListedDestination| (found.key, found.destination);
+                (!listed.is_empty()).then(|| listed.into_iter().map(entry).collect())
+            });
+        }
+        log::info!("verdicts of the process before are taken over");
+    }
+
+    /// Does what the pool wants, tells it what became of it, and so on until it wants nothing more.
+    fn perform(&mut self, now: Instant, cx: &AppCx<'_, Key>) {
+        while !self.actions.is_empty() || !self.news.is_empty() {
+            for event in self.news.drain(..) {
+                self.pool.handle(event, now, &mut self.actions);
+            }
+            let mut actions = std::mem::take(&mut self.actions);
+            for action in actions.drain(..) {
+                log::trace!("{action}");
+                self.act(action, now, cx);
+            }
+            if self.actions.is_empty() {
+                self.actions = actions;
+            }
+        }
+        self.send(now);
+        if self.pool.unsettled() {
+            self.settle_at.get_or_insert(now);
+        }
+    }
+
+    fn act(&mut self, action: Action, now: Instant, cx: &AppCx<'_, Key>) {
+        match action {
+            Action::Start(id) => {
+                if let Some(check) = self.pool.check(id) {
+                    self.attempts.begin(id, check, now, cx.registry(), &mut self.news);
+                }
+            }
+            Action::Expire(id) => self.attempts.expire(id, now, cx.registry(), &mut self.news),
+            Action::Cancel(id) => self.attempts.cancel(id, now),
+            Action::Reconcile(key) => {
+                if let Some(table) = &mut self.table {
+                    table.want(key, self.pool.wanted().services.get(&key).cloned());
+                    self.unsent = true;
+                }
+            }
+            Action::Notify(subject, turn) => {
+                // Who is notified may look at the table.
+                self.send(now);
+                self.notify(subject, turn, now);
+            }
+            Action::Changed(subject, turn, words) => self.tell(subject, turn, &words),
+            Action::Failed(id, words) => {
+                if let Some(check) = self.pool.check(id) {
+                    self.journal.failed(check, &words, now);
+                }
+            }
+            Action::Local(id, words) => {
+                if let Some(check) = self.pool.check(id) {
+                    self.journal.local(check, &words, now);
+                }
+            }
+        }
+    }
+
+    fn send(&mut self, now: Instant) {
+        if std::mem::take(&mut self.unsent)
+            && let Some(table) = &mut self.table
+        {
+            table.settle(now);
+        }
+    }
+
+    fn tell(&self, subject: Subject, turn: Turn, words: &str) {
+        match self.pool.names(subject) {
+            Some((service, Some(server))) => Journal::server(service, server, turn, words),
+            Some((service, None)) => Journal::quorum(service, turn, self.pool.sorry(subject), words),
+            None => {}
+        }
+    }
+
+    fn notify(&mut self, subject: Subject, turn: Turn, now: Instant) {
+        let Some(line) = self.pool.notify_command(subject, turn).cloned() else { return };
+        let Some((service, server)) = self.pool.names(subject) else { return };
+        let kind = if server.is_some() { "REAL_SERVER" } else { "VIRTUAL_SERVER" };
+        let state = match turn {
+            Turn::Up => "UP",
+            Turn::Down => "DOWN",
+        };
+        let mut environment = vec![
+            ("HOLDFAST_KIND", kind.to_owned()),
+            ("HOLDFAST_NAME", service.to_string()),
+            ("HOLDFAST_STATE", state.to_owned()),
+        ];
+        environment.extend(server.map(|server| ("HOLDFAST_SERVER", server.to_string())));
+        self.attempts.scripts.notify(subject, line, environment, now);
+    }
+
+    fn timeout(&mut self, now: Instant, cx: &AppCx<'_, Key>) {
+        self.attempts.timeout(now, cx.registry(), &mut self.news);
+        if self.pool.poll_timeout().is_some_and(|due| due <= now) {
+            self.pool.handle_timeout(now, &mut self.actions);
+        }
+        self.perform(now, cx);
+        if self.settle_at.take().is_some() {
+            self.pool.settle(&mut self.actions);
+            self.perform(now, cx);
+        }
+        if let Some(table) = &mut self.table
+            && table.poll_timeout().is_some_and(|due| due <= now)
+        {
+            table.handle_timeout(now);
+        }
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        let table = self.table.as_ref().and_then(Reconciler::poll_timeout);
+        let own = [self.pool.poll_timeout(), self.attempts.poll_timeout(), table, self.settle_at];
+        own.into_iter().flatten().min()
+    }
+
+    fn reconfigure(&mut self, prepared: Prepared, now: Instant, cx: &AppCx<'_, Key>) {
+        let Prepared { plan, table } = prepared;
+        self.attempts.scripts.reconfigure(plan.script_user.clone());
+        self.pool.reconfigure(&plan, now, &mut self.actions);
+        self.pool.settle(&mut self.actions);
+        self.settle_at = None;
+        if !plan.ipvs
+            && let Some(mut table) = self.table.take()
+        {
+            table.stop(now);
+        }
+        if let Some(mut table) = table {
+            table.start(self.pool.wanted().clone(), now);
+            self.table = Some(table);
+        }
+        self.perform(now, cx);
+    }
+
+    fn status(&mut self, now: Instant) -> Value {
+        let views = self.pool.status(now);
+        let table = &mut self.table;
+        let mut counts = |service: ServiceKey| -> Option<status::Counts> {
+            let listed = table.as_mut()?.listed(service);
+            Some(listed.into_iter().map(|found| (found.key, found.connections)).collect())
+        };
+        let servers = status::virtual_servers(&views, &mut counts);
+        let ipvs = self.table.as_ref().map(|table| {
+            let summary = table.summary();
+            json!({
+                "services": summary.services,
+                "destinations": summary.destinations,
+                "repairs": summary.repairs,
+                "refused": summary.refused,
+                "reachable": summary.reachable,
+            })
+        });
+        json!({ "ipvs": ipvs, "virtual_servers": servers })
+    }
+}
+
+impl App for Checker {
+    type Key = Key;
+
+    fn start(&mut self, checkpoint: Option<Vec<u8>>, cx: &mut AppCx<'_, Key>) -> Result<(), StartError> {
+        self.running = Some(Running::start(&self.plan, &self.run_dir, checkpoint, cx)?);
+        Ok(())
+    }
+
+    fn ready(&mut self, key: Key, readiness: Readiness, cx: &mut AppCx<'_, Key>) -> Drained {
+        let Some(running) = &mut self.running else { return Drained::Yes };
+        let (now, registry) = (cx.now(), cx.registry());
+        let drained = match key {
+            Key::Attempt(slot) => running.attempts.ready(slot, readiness, now, registry, &mut running.news),
+            Key::Scripts => running.attempts.scripts_ready(now, registry, &mut running.news),
+        };
+        running.perform(now, cx);
+        drained
+    }
+
+    fn timeout(&mut self, cx: &mut AppCx<'_, Key>) {
+        if let Some(running) = &mut self.running {
+            running.timeout(cx.now(), cx);
+        }
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.running.as_ref()?.poll_timeout()
+    }
+
+    fn progress(&self) -> Value {
+        json!({
+            "checks_finished": self.running.as_ref().map_or(0, |running| running.pool.attempts()),
+            "checks_running": self.running.as_ref().map_or(0, |running| running.attempts.len()),
+        })
+    }
+
+    fn status(&mut self, now: Instant) -> Value {
+        self.running.as_mut().map_or(Value::Null, |running| running.status(now))
+    }
+
+    fn checkpoint(&mut self) -> Option<Vec<u8>> {
+        self.running.as_mut()?.pool.checkpoint()
+    }
+
+    fn prepare(&mut self, sources: &Sources) -> Result<Value, String> {
+        let plan = configure(sources)?;
+        let open = plan.ipvs && self.running.as_ref().is_some_and(|running| running.table.is_none());
+        let table = if open { Some(Reconciler::open(&self.run_dir)?) } else { None };
+        let changes = reload::changes(&self.plan, &plan);
+        let changes = changes.iter().map(|change| {
+            json!({ "object": change.object, "change": change.kind.word(), "detail": change.detail })
+        });
+        let changes = changes.collect();
+        self.prepared = Some(Prepared { plan, table });
+        Ok(changes)
+    }
+
+    fn commit(&mut self, cx: &mut AppCx<'_, Key>) {
+        let Some(prepared) = self.prepared.take() else { return };
+        self.plan = prepared.plan.clone();
+        if let Some(running) = &mut self.running {
+            running.reconfigure(prepared, cx.now(), cx);
+        }
+    }
+
+    fn abort(&mut self) {
+        self.prepared = None;
+    }
+
+    fn stop(&mut self, cx: &mut AppCx<'_, Key>) {
+        self.stopping = true;
+        if let Some(running) = self.running.take() {
+            running.stop(cx.now());
+        }
+    }
+
+    fn stopped(&self) -> bool {
+        self.stopping
+    }
+}
+
+impl Running {
+    /// Removes what is ours from the kernel and gives every attempt up. Notifications that run go on by
+    /// themselves.
+    fn stop(mut self, now: Instant) {
+        if let Some(table) = &mut self.table {
+            table.stop(now);
+        }
+    }
+}
