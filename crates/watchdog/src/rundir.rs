@@ -1,0 +1,78 @@
+//! The run directory and the sockets in it.
+
+use std::fs::{DirBuilder, Permissions};
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt};
+use std::path::Path;
+
+use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, socket};
+use nix::sys::stat::{Mode, umask};
+
+use crate::failure::Failure;
+
+/// Makes the directory if it is not there.
+pub(crate) fn prepare(dir: &Path) -> Result<(), Failure> {
+    let made = DirBuilder::new().recursive(true).mode(0o755).create(dir);
+    made.map_err(|error| Failure::io("make the run directory", dir, &error))
+}
+
+/// Makes a listening socket that only root and its group may use. One that lies there already is a leftover: the
+/// pid file is locked.
+pub(crate) fn listener(path: &Path) -> Result<OwnedFd, Failure> {
+    let made = remove_socket(path).and_then(|()| {
+        let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+        let socket = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
+        let address = UnixAddr::new(path)?;
+        // The mask makes the socket private from its first moment on.
+        let mask = umask(Mode::from_bits_truncate(0o117));
+        let bound = bind(socket.as_raw_fd(), &address);
+        umask(mask);
+        bound?;
+        std::fs::set_permissions(path, Permissions::from_mode(0o660))?;
+        listen(&socket, Backlog::MAXCONN)?;
+        Ok(socket)
+    });
+    made.map_err(|error| Failure::io("make the socket", path, &error))
+}
+
+/// Removes a socket; anything else that lies there is not ours.
+pub(crate) fn remove_socket(path: &Path) -> io::Result<()> {
+    match std::fs::symlink_metadata(path) {
+        Ok(found) if found.file_type().is_socket() => std::fs::remove_file(path),
+        Ok(_) => Err(io::Error::new(io::ErrorKind::AlreadyExists, "something else lies there")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixStream;
+    use std::path::PathBuf;
+
+    struct Dir(PathBuf);
+
+    impl Drop for Dir {
+        fn drop(&mut self) {
+            std::fs::remove_dir_all(&self.0).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_socket_is_private_and_replaces_its_leftover_but_nothing_else() {
+        let dir = Dir(std::env::temp_dir().join(format!("holdfast-rundir-{}", std::process::id())));
+        prepare(&dir.0.join("deep")).unwrap();
+        let path = dir.0.join("deep/vrrp.sock");
+        drop(listener(&path).unwrap());
+        UnixStream::connect(&path).unwrap_err();
+        let _second = listener(&path).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o660);
+        UnixStream::connect(&path).unwrap();
+        let file = dir.0.join("file");
+        std::fs::write(&file, "precious").unwrap();
+        listener(&file).unwrap_err();
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "precious");
+    }
+}

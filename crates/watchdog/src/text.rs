@@ -1,0 +1,109 @@
+//! A configuration text that was read and found faultless, in the form in which children get it.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::OwnedFd;
+
+use common::config::global::Global;
+use common::config::{Diagnostics, LoadErrorKind, Severity, Sources};
+use common::exit::Exit;
+use common::role::{self, Need, Role};
+use nix::fcntl::{FcntlArg, SealFlag, fcntl};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+
+use crate::failure::Failure;
+use crate::options::Options;
+use crate::supervisor::Limits;
+
+/// A faultless text and what it means for the watchdog.
+#[derive(Debug)]
+pub(crate) struct Text {
+    /// The text in sealed memory: nobody can change it, not even we.
+    pub(crate) sealed: OwnedFd,
+    /// Its share for every process.
+    pub(crate) global: Global,
+    /// For every role, whether it is to run.
+    pub(crate) wanted: Vec<bool>,
+    /// What the operator should look at all the same, for a terminal.
+    pub(crate) warnings: String,
+}
+
+impl Text {
+    /// Reads and checks the file that `options` name.
+    pub(crate) fn load(options: &Options, roles: &[Role]) -> Result<Self, Failure> {
+        let sources = Sources::load(&options.config).map_err(|error| {
+            let exit = match error.kind() {
+                LoadErrorKind::Missing => Exit::NoConfig,
+                LoadErrorKind::Permission => Exit::Permission,
+                LoadErrorKind::Unusable => Exit::Config,
+            };
+            Failure::new(exit, error.to_string())
+        })?;
+        let mut diagnostics = Diagnostics::new();
+        let checked = role::check(roles, &sources, &mut diagnostics);
+        if diagnostics.has_errors() {
+            let lines = diagnostics.lines(&sources).into_iter();
+            let lines = lines.filter(|(severity, _)| *severity == Severity::Error).map(|(_, line)| line);
+            return Err(Failure {
+                exit: Exit::Config,
+                text: diagnostics.render(&sources),
+                lines: lines.collect(),
+            });
+        }
+        for (_, line) in diagnostics.lines(&sources) {
+            log::warn!("configuration: {line}");
+        }
+        let wanted = roles.iter().zip(checked.needs);
+        let chosen = |role: &Role| options.only.is_none_or(|only| only == role.name);
+        Ok(Self {
+            sealed: sealed(&sources.to_bytes())
+                .map_err(|error| Failure::io("keep the text of", &options.config, &error))?,
+            global: checked.global,
+            wanted: wanted.map(|(role, need)| need == Need::Wanted && chosen(role)).collect(),
+            warnings: diagnostics.render(&sources),
+        })
+    }
+
+    /// Its idea of patience.
+    pub(crate) fn limits(&self) -> Limits {
+        let watchdog = self.global.watchdog;
+        Limits {
+            hello_interval: watchdog.hello_interval,
+            hello_timeout: watchdog.hello_timeout,
+            start: watchdog.start_timeout,
+            stop: watchdog.stop_timeout,
+        }
+    }
+
+    /// What the machine is called in the status.
+    pub(crate) fn router_id(&self) -> String {
+        let host = || nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
+        self.global.router_id.clone().or_else(host).unwrap_or_default()
+    }
+}
+
+fn sealed(bytes: &[u8]) -> io::Result<OwnedFd> {
+    let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
+    let mut file = File::from(memfd_create("holdfast-config", flags)?);
+    file.write_all(bytes)?;
+    let seals =
+        SealFlag::F_SEAL_WRITE | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_SEAL;
+    fcntl(&file, FcntlArg::F_ADD_SEALS(seals))?;
+    Ok(file.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::FileExt;
+
+    #[test]
+    fn nobody_can_change_a_sealed_text() {
+        let file = File::from(sealed(b"text").unwrap());
+        file.write_at(b"x", 0).unwrap_err();
+        file.set_len(0).unwrap_err();
+        let mut bytes = [0; 4];
+        file.read_exact_at(&mut bytes, 0).unwrap();
+        assert_eq!(&bytes, b"text");
+    }
+}
