@@ -11,6 +11,7 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
+use crate::failure::Failure;
 use common::exit::Exit;
 use nix::time::{ClockId, clock_gettime};
 
@@ -47,9 +48,9 @@ impl Announcer {
     }
 
     /// The daemon ends before it has ever been ready.
-    pub(crate) fn failed(&mut self, exit: Exit, text: &str) {
-        self.tell_terminal(exit, text);
-        self.tell_systemd(&format!("STATUS={}", text.lines().next().unwrap_or_default()));
+    pub fn failed(&mut self, failure: &Failure) {
+        self.tell_terminal(failure.exit, &failure.text);
+        self.tell_systemd(&format!("STATUS={}", failure.text.lines().next().unwrap_or_default()));
     }
 
     /// A reload has begun; [`Announcer::reloaded`] follows.
@@ -136,7 +137,10 @@ mod tests {
     #[test]
     fn the_terminal_learns_the_outcome() {
         assert_eq!(told(|a| a.ready("x")), (Exit::Done, String::new()));
-        assert_eq!(told(|a| a.failed(Exit::Config, "line 3")), (Exit::Config, "line 3".to_owned()));
+        assert_eq!(
+            told(|a| a.failed(&Failure::new(Exit::Config, "line 3"))),
+            (Exit::Config, "line 3".to_owned())
+        );
         assert_eq!(told(|_| ()).0, Exit::Failed);
     }
 

@@ -18,7 +18,8 @@ pub struct Failure {
 }
 
 impl Failure {
-    pub(crate) fn new(exit: Exit, text: impl Into<String>) -> Self {
+    /// With one line for both.
+    pub fn new(exit: Exit, text: impl Into<String>) -> Self {
         let text = text.into();
         Self { exit, lines: vec![text.clone()], text }
     }

@@ -27,4 +27,4 @@ mod watchdog;
 pub use announce::Announcer;
 pub use failure::Failure;
 pub use options::Options;
-pub use run::{TITLE, detach, leave_terminal, run, tell};
+pub use run::{TITLE, check, detach, leave_terminal, run, tell};

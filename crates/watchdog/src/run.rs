@@ -80,8 +80,23 @@ fn give_up(options: &Options, announcer: &mut Announcer, failure: &Failure) -> E
     if at_terminal {
         tell(&failure.text);
     }
-    announcer.failed(failure.exit, &failure.text);
+    announcer.failed(failure);
     failure.exit
+}
+
+/// Checks the configuration that `options` name, and says what is wrong with it.
+#[must_use]
+pub fn check(options: &Options, roles: &[Role]) -> Exit {
+    match Text::load(options, roles) {
+        Ok(text) => {
+            tell(&format!("{}{}: no errors", text.warnings, options.config.display()));
+            Exit::Done
+        }
+        Err(failure) => {
+            tell(&failure.text);
+            failure.exit
+        }
+    }
 }
 
 /// Starts the watchdog as a daemon and waits for the outcome of its start-up.
@@ -122,7 +137,12 @@ fn try_detach(options: &Options) -> io::Result<(Exit, String)> {
 ///
 /// # Errors
 /// `/dev/null` or `/` cannot be used.
-pub fn leave_terminal() -> io::Result<()> {
+pub fn leave_terminal() -> Result<(), Failure> {
+    try_leave_terminal()
+        .map_err(|error| Failure::new(Exit::Failed, format!("cannot leave the terminal: {error}")))
+}
+
+fn try_leave_terminal() -> io::Result<()> {
     let null = OwnedFd::from(File::options().read(true).write(true).open("/dev/null")?);
     nix::unistd::dup2_stdin(&null)?;
     nix::unistd::dup2_stdout(&null)?;

@@ -235,10 +235,9 @@ impl Watchdog {
                 self.on_the_way_out(cx.now());
             }
             Action::Finish { exit } => {
-                self.announcer.failed(
-                    if exit == Exit::Done { Exit::Failed } else { exit },
-                    &self.last_words.join("\n"),
-                );
+                // Nobody hears it any more who has been told that we are ready.
+                let told = if exit == Exit::Done { Exit::Failed } else { exit };
+                self.announcer.failed(&Failure::new(told, self.last_words.join("\n")));
                 self.exit = Some(exit);
             }
         }
@@ -310,7 +309,7 @@ impl Watchdog {
         let pid = living.pid();
         drop(checkpoint);
         place.living = Some(living);
-        log::info!("child started child={} pid={pid}", place.role.name);
+        log::debug!("child started child={} pid={pid}", place.role.name);
         Ok(pid)
     }
 

@@ -1,0 +1,173 @@
+//! The command line as a pure function of the arguments.
+
+use std::ffi::OsString;
+use std::os::fd::RawFd;
+use std::path::PathBuf;
+
+use clap::{ArgAction, Parser};
+use common::log::Target;
+use common::role::Role;
+use log::LevelFilter;
+
+/// Virtual addresses that fail over, and load balancing that follows health.
+#[derive(Parser, Debug)]
+#[command(name = "holdfastd", version, about)]
+struct Arguments {
+    /// The configuration file
+    #[arg(short, long, value_name = "FILE", default_value = "/etc/holdfast/holdfast.toml")]
+    config: PathBuf,
+    /// The directory for the pid file and the sockets; one for each daemon
+    #[arg(long, value_name = "DIR", default_value = "/run/holdfast")]
+    run_dir: PathBuf,
+    /// Stay in the foreground
+    #[arg(short = 'n', long, action = ArgAction::SetTrue)]
+    foreground: bool,
+    /// Check the configuration and exit
+    #[arg(long, action = ArgAction::SetTrue)]
+    check: bool,
+    /// Run no checker, whatever the configuration says
+    #[arg(long, action = ArgAction::SetTrue, conflicts_with = "checker_only")]
+    vrrp_only: bool,
+    /// Run no VRRP, whatever the configuration says
+    #[arg(long, action = ArgAction::SetTrue)]
+    checker_only: bool,
+    /// error, warn, info, debug or trace
+    #[arg(long, value_name = "LEVEL", default_value = "info")]
+    log_level: LevelFilter,
+    /// stderr, syslog, journal, or the name of a file [default: stderr in the foreground, else syslog]
+    #[arg(long, value_name = "TARGET")]
+    log_target: Option<Target>,
+    /// For the watchdog's use: which child to be
+    #[arg(long, hide = true)]
+    role: Option<String>,
+    /// For the daemon's use: where to tell the outcome of the start-up
+    #[arg(long, hide = true, value_name = "FD")]
+    announce: Option<RawFd>,
+}
+
+/// How to run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Mode {
+    /// Check the configuration, and nothing else.
+    Check,
+    /// Be the watchdog in the foreground.
+    Foreground,
+    /// Start the watchdog as a daemon, and wait until it is ready.
+    Daemon,
+    /// Be that daemon, and tell the outcome of the start-up here.
+    Detached(RawFd),
+    /// Be this child.
+    Child(&'static Role),
+}
+
+/// What the arguments ask for.
+#[derive(Debug)]
+pub(crate) struct Line {
+    /// How to run.
+    pub(crate) mode: Mode,
+    /// With what.
+    pub(crate) options: watchdog::Options,
+    /// The log target was chosen, not supposed.
+    pub(crate) target_chosen: bool,
+}
+
+/// Reads the command line.
+///
+/// # Errors
+/// It is faulty, or asks for help: clap has the words and the exit code (2 or 0).
+pub(crate) fn parse(
+    arguments: impl IntoIterator<Item = OsString>,
+    roles: &'static [Role],
+) -> Result<Line, clap::Error> {
+    let line = Arguments::try_parse_from(arguments)?;
+    let fault = |text: String| clap::Error::raw(clap::error::ErrorKind::InvalidValue, format!("{text}\n"));
+    let absolute = |path: PathBuf| {
+        std::path::absolute(&path).map_err(|error| fault(format!("{}: {error}", path.display())))
+    };
+    let child = match &line.role {
+        None => None,
+        Some(name) => {
+            let role = roles.iter().find(|role| role.name == name);
+            Some(role.ok_or_else(|| fault(format!("there is no role {name:?}")))?)
+        }
+    };
+    let mode = match (child, line.announce) {
+        (Some(role), _) => Mode::Child(role),
+        (None, Some(fd)) => Mode::Detached(fd),
+        (None, None) if line.check => Mode::Check,
+        (None, None) if line.foreground => Mode::Foreground,
+        (None, None) => Mode::Daemon,
+    };
+    let supposed = if matches!(mode, Mode::Foreground) { Target::Stderr } else { Target::Syslog };
+    let options = watchdog::Options {
+        config: absolute(line.config)?,
+        run_dir: absolute(line.run_dir)?,
+        only: [(line.vrrp_only, "vrrp"), (line.checker_only, "checker")]
+            .into_iter()
+            .find_map(|(given, role)| given.then_some(role)),
+        log_level: line.log_level,
+        log_target: line.log_target.clone().unwrap_or(supposed),
+    };
+    Ok(Line { mode, options, target_chosen: line.log_target.is_some() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::roles::ROLES;
+
+    fn parsed(words: &[&str]) -> Line {
+        let words = std::iter::once("holdfastd").chain(words.iter().copied());
+        parse(words.map(OsString::from), ROLES).unwrap()
+    }
+
+    fn exit_code(words: &[&str]) -> i32 {
+        let words = std::iter::once("holdfastd").chain(words.iter().copied());
+        parse(words.map(OsString::from), ROLES).unwrap_err().exit_code()
+    }
+
+    #[test]
+    fn without_arguments_it_is_a_daemon_with_the_usual_places() {
+        let line = parsed(&[]);
+        assert!(matches!(line.mode, Mode::Daemon));
+        assert_eq!(line.options.config, PathBuf::from("/etc/holdfast/holdfast.toml"));
+        assert_eq!(line.options.run_dir, PathBuf::from("/run/holdfast"));
+        assert_eq!(line.options.log_target, Target::Syslog);
+        assert_eq!(line.options.log_level, LevelFilter::Info);
+        assert!(!line.target_chosen);
+    }
+
+    #[test]
+    fn every_option_has_its_effect() {
+        assert!(matches!(parsed(&["-n"]).mode, Mode::Foreground));
+        assert_eq!(parsed(&["-n"]).options.log_target, Target::Stderr);
+        assert!(matches!(parsed(&["--foreground", "--check"]).mode, Mode::Check));
+        assert_eq!(parsed(&["-c", "/a.toml"]).options.config, PathBuf::from("/a.toml"));
+        assert_eq!(parsed(&["--run-dir", "/r"]).options.run_dir, PathBuf::from("/r"));
+        assert_eq!(parsed(&["--vrrp-only"]).options.only, Some("vrrp"));
+        assert_eq!(parsed(&["--checker-only"]).options.only, Some("checker"));
+        assert_eq!(parsed(&["--log-level", "debug"]).options.log_level, LevelFilter::Debug);
+        let line = parsed(&["-n", "--log-target", "/var/log/holdfast.log"]);
+        assert_eq!(line.options.log_target, Target::File("/var/log/holdfast.log".into()));
+        assert!(line.target_chosen);
+        assert!(matches!(parsed(&["--announce", "7"]).mode, Mode::Detached(7)));
+        assert!(matches!(parsed(&["--role", "vrrp"]).mode, Mode::Child(role) if role.name == "vrrp"));
+    }
+
+    #[test]
+    fn paths_are_made_absolute_because_a_daemon_leaves_its_directory() {
+        assert!(parsed(&["-c", "a.toml", "--run-dir", "r"]).options.config.is_absolute());
+        assert!(parsed(&["-c", "a.toml", "--run-dir", "r"]).options.run_dir.is_absolute());
+    }
+
+    #[test]
+    fn faulty_usage_is_exit_code_2_and_help_is_not_faulty() {
+        assert_eq!(exit_code(&["--nonsense"]), 2);
+        assert_eq!(exit_code(&["--vrrp-only", "--checker-only"]), 2);
+        assert_eq!(exit_code(&["--log-target", "relative.log"]), 2);
+        assert_eq!(exit_code(&["--role", "cook"]), 2);
+        assert_eq!(exit_code(&["stray"]), 2);
+        assert_eq!(exit_code(&["--help"]), 0);
+        assert_eq!(exit_code(&["--version"]), 0);
+    }
+}

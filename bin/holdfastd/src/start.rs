@@ -1,0 +1,54 @@
+//! What every process does first: its names, its log, what it inherits.
+
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+
+use common::child::Inherited;
+use common::exit::Exit;
+use common::log::Target;
+use common::role::Role;
+use watchdog::Failure;
+
+use crate::cli::Line;
+
+/// What `ps -o comm`, `pidof` and `killall` see; a process started through `/proc/self/exe` would be called `exe`.
+pub(crate) fn name_process() {
+    let _cosmetic = nix::sys::prctl::set_name(c"holdfastd");
+}
+
+/// Shows the watchdog under its title in the foreground too: the same program again, under another `argv[0]`.
+pub(crate) fn retitle() {
+    let mut arguments = std::env::args_os();
+    if arguments.next().is_some_and(|title| title == watchdog::TITLE) {
+        return;
+    }
+    // Returns only if it fails, and then the title stays as it is.
+    let _cosmetic = Command::new("/proc/self/exe").arg0(watchdog::TITLE).args(arguments).exec();
+}
+
+/// Sets the log up, and makes it the place where a fault of ours leaves its last words.
+pub(crate) fn log(line: &Line, ident: &'static str) -> Result<(), Failure> {
+    let target = &line.options.log_target;
+    common::log::init(ident, line.options.log_level, target)
+        .map_err(|error| Failure::new(Exit::Failed, format!("cannot log to {target}: {error}")))?;
+    std::panic::set_hook(Box::new(|info| {
+        log::error!("internal error: {}", info.to_string().replace('\n', " "));
+    }));
+    Ok(())
+}
+
+/// A machine without a system log still gets its daemon, unless that log was asked for.
+pub(crate) fn choose_target(line: &mut Line) {
+    if !line.target_chosen && !Path::new("/dev/log").exists() {
+        watchdog::tell("there is no system log at /dev/log: running without a log (see --log-target)");
+        line.options.log_target = Target::Stderr;
+    }
+}
+
+/// The log of a child and what the watchdog left it.
+pub(crate) fn child(line: &Line, role: &Role) -> Result<Inherited, Failure> {
+    log(line, role.name)?;
+    Inherited::take(line.options.run_dir.clone())
+        .map_err(|error| Failure::new(Exit::Failed, format!("cannot be a child: {error}")))
+}
