@@ -1,7 +1,7 @@
 //! The VRRP process: virtual addresses that move between machines.
 //!
 //! Pure parts, tested without a kernel: [`wire`] (bytes to values and back), [`machine`] (who is master, and what
-//! follows from it), [`plan`] (configuration to what will run), `reload` (what a new plan changes).
+//! follows from it), [`plan`] (configuration to what will run), [`reload`] (what a new plan changes).
 //! The shell around them: `io` (sockets, scripts), `effects` (netlink), `run` (the loop's process).
 #![forbid(unsafe_code)]
 
@@ -9,6 +9,7 @@ pub mod effects;
 pub mod io;
 pub mod machine;
 pub mod plan;
+pub mod reload;
 pub mod run;
 pub mod status;
 pub mod wire;

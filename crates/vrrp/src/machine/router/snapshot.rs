@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::Router;
 use crate::machine::fact::StateName;
-use crate::machine::id::InstanceId;
+use crate::machine::id::{InstanceId, Name};
 use crate::machine::instance::{Instance, State};
 use crate::status::{
     Adverts, GroupStatus, IncompatiblePeer, InstanceStatus, MasterStatus, ScriptStatus, Status,
@@ -89,6 +89,12 @@ impl Router {
             },
             transitions: instance.statistics.transitions,
         })
+    }
+
+    /// The instances of the plan in its order, with their states; cheap.
+    pub fn states(&self) -> impl Iterator<Item = (&Name, StateName)> {
+        let known = self.plan.instances.iter().filter_map(|p| self.instances.get(self.by_key.get(&p.key)?));
+        known.map(|i| (&i.tag.name, i.state_name()))
     }
 
     /// Adverts sent so far, over all instances: a sign of progress.

@@ -1,0 +1,210 @@
+//! What a new plan changes, object by object: the steps of a reload, in the order they are taken.
+//!
+//! Identity: an instance is its interface, family and identifier; a script, and a sync group, is its name. The rules of
+//! what is carried over are in `docs/reload.md`; `Router::reconfigure` follows them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::machine::id::Key;
+use crate::plan::{GroupPlan, InstancePlan, Plan, ScriptPlan};
+
+/// What happens to one object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// The object, as in `vrrp instance VI_1`.
+    pub object: String,
+    /// What happens to it.
+    pub change: Change,
+    /// What about it, in words; empty where there is nothing to say.
+    pub detail: String,
+}
+
+/// Kinds of change, in the order they are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Change {
+    /// It goes; a master hands over first.
+    Removed,
+    /// It goes on with other settings; its state is kept.
+    Changed,
+    /// It begins.
+    Added,
+    /// It is not touched.
+    Kept,
+}
+
+impl Change {
+    /// The word of the control protocol.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Removed => "removed",
+            Self::Changed => "changed",
+            Self::Added => "added",
+            Self::Kept => "kept",
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.change.word(), self.object)?;
+        if self.detail.is_empty() { Ok(()) } else { write!(f, ": {}", self.detail) }
+    }
+}
+
+/// The steps from one plan to another.
+#[must_use]
+pub fn diff(old: &Plan, new: &Plan) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let instances =
+        |plan: &Plan| plan.instances.iter().map(|i| (i.key, i.clone())).collect::<BTreeMap<Key, _>>();
+    compare(
+        &mut steps,
+        &instances(old),
+        &instances(new),
+        &Kind {
+            object: |i: &InstancePlan| format!("vrrp instance {}", i.name),
+            place: |i: &InstancePlan| i.key.to_string(),
+            changes: instance_changes,
+        },
+    );
+    let scripts =
+        |plan: &Plan| plan.scripts.iter().map(|s| (s.name.clone(), s.clone())).collect::<BTreeMap<_, _>>();
+    compare(
+        &mut steps,
+        &scripts(old),
+        &scripts(new),
+        &Kind {
+            object: |s: &ScriptPlan| format!("vrrp script {}", s.name),
+            place: |_: &ScriptPlan| String::new(),
+            changes: script_changes,
+        },
+    );
+    let groups =
+        |plan: &Plan| plan.groups.iter().map(|g| (g.name.clone(), g.clone())).collect::<BTreeMap<_, _>>();
+    compare(
+        &mut steps,
+        &groups(old),
+        &groups(new),
+        &Kind {
+            object: |g: &GroupPlan| format!("vrrp sync group {}", g.name),
+            place: |_: &GroupPlan| String::new(),
+            changes: group_changes,
+        },
+    );
+    steps.sort_by_key(|step| step.change);
+    steps
+}
+
+struct Kind<T> {
+    object: fn(&T) -> String,
+    place: fn(&T) -> String,
+    changes: fn(&T, &T) -> Vec<String>,
+}
+
+fn compare<K: Ord, T: PartialEq>(
+    steps: &mut Vec<Step>,
+    old: &BTreeMap<K, T>,
+    new: &BTreeMap<K, T>,
+    kind: &Kind<T>,
+) {
+    let mut push = |item: &T, change, detail| {
+        steps.push(Step { object: (kind.object)(item), change, detail });
+    };
+    for (key, before) in old {
+        match new.get(key) {
+            None => push(before, Change::Removed, (kind.place)(before)),
+            Some(after) if after == before => push(after, Change::Kept, String::new()),
+            Some(after) => push(after, Change::Changed, (kind.changes)(before, after).join(", ")),
+        }
+    }
+    for (key, after) in new {
+        if !old.contains_key(key) {
+            push(after, Change::Added, (kind.place)(after));
+        }
+    }
+}
+
+fn instance_changes(a: &InstancePlan, b: &InstancePlan) -> Vec<String> {
+    let mut list = Changes::default();
+    list.value("name", &a.name, &b.name);
+    list.value("version", &a.version, &b.version);
+    list.value("priority", &a.priority, &b.priority);
+    list.word("state", a.wish == b.wish);
+    list.debug("advert_interval", &a.interval, &b.interval);
+    list.value("down_timer_adverts", &a.down_timer_adverts, &b.down_timer_adverts);
+    list.value("preempt", &a.preempt, &b.preempt);
+    list.debug("preempt_delay", &a.preempt_delay, &b.preempt_delay);
+    // Without values: a password does not belong in a report.
+    list.word("auth", a.auth == b.auth);
+    for address in a.addresses.iter().filter(|x| !b.addresses.contains(x)) {
+        list.0.push(format!("-{}/{}", address.address, address.prefix));
+    }
+    for address in b.addresses.iter().filter(|x| !a.addresses.contains(x)) {
+        list.0.push(format!("+{}/{}", address.address, address.prefix));
+    }
+    let order = |p: &InstancePlan| p.addresses.iter().map(|x| x.address).collect::<Vec<_>>();
+    let sorted = |p: &InstancePlan| {
+        let mut addresses = order(p);
+        addresses.sort_unstable();
+        addresses
+    };
+    list.word("order of addresses", sorted(a) != sorted(b) || order(a) == order(b));
+    list.word("unicast_peers", a.transport == b.transport);
+    list.word("source_address", a.source == b.source);
+    list.word("address_mismatch", a.mismatch == b.mismatch);
+    list.word("v3_checksum", (a.form, a.strict_form) == (b.form, b.strict_form));
+    list.word("strict_link_local", a.strict_link_local == b.strict_link_local);
+    list.word("announce", a.announce == b.announce);
+    list.value("address_lease", &a.lifetime, &b.lifetime);
+    list.value("hand_over", &a.hand_over, &b.hand_over);
+    list.word("trackers", a.trackers == b.trackers);
+    list.word("notify", a.notify == b.notify);
+    list.0
+}
+
+fn script_changes(a: &ScriptPlan, b: &ScriptPlan) -> Vec<String> {
+    let mut list = Changes::default();
+    list.word("command", a.run.argv == b.run.argv);
+    list.word("user", a.run.user == b.run.user);
+    list.debug("timeout", &a.run.timeout, &b.run.timeout);
+    list.debug("interval", &a.interval, &b.interval);
+    list.value("rise", &a.rise, &b.rise);
+    list.value("fall", &a.fall, &b.fall);
+    list.0
+}
+
+fn group_changes(a: &GroupPlan, b: &GroupPlan) -> Vec<String> {
+    let mut list = Changes::default();
+    list.word("instances", a.members == b.members);
+    list.word("trackers", a.trackers == b.trackers);
+    list.word("notify", a.notify == b.notify);
+    list.0
+}
+
+#[derive(Default)]
+struct Changes(Vec<String>);
+
+impl Changes {
+    fn value<T: PartialEq + fmt::Display>(&mut self, what: &str, a: &T, b: &T) {
+        if a != b {
+            self.0.push(format!("{what} {a} -> {b}"));
+        }
+    }
+
+    fn debug<T: PartialEq + fmt::Debug>(&mut self, what: &str, a: &T, b: &T) {
+        if a != b {
+            self.0.push(format!("{what} {a:?} -> {b:?}"));
+        }
+    }
+
+    fn word(&mut self, what: &str, same: bool) {
+        if !same {
+            self.0.push(what.to_owned());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
