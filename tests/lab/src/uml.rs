@@ -97,6 +97,13 @@ impl Uml {
         self
     }
 
+    /// Builds Holdfast first, outside: the guest finds it, and has no compiler to wait for.
+    pub fn with_holdfast(self) -> crate::Result<Self> {
+        let daemon = crate::program(crate::Program::Holdfastd)?;
+        let folder = daemon.parent().ok_or("a program has a folder")?;
+        Ok(self.env("HOLDFAST_BIN_DIR", folder))
+    }
+
     /// Boots a guest, runs `argv` in it as root in the caller's directory, and returns what it printed (both
     /// streams together). Any exit code but 0 is an error that carries the output.
     pub fn run<S: AsRef<OsStr>>(&self, argv: impl IntoIterator<Item = S>) -> Result<String, UmlError> {

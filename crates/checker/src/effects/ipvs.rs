@@ -308,6 +308,7 @@ impl<K: Kernel> Reconciler<K> {
         if ops.iter().any(|op| matches!(op, TableOp::AddService(..))) {
             self.write_down();
         }
+        ops.iter().for_each(|op| log::debug!("IPVS request: {op}"));
         let problems = self.kernel.apply(&ops);
         let problems = problems.inspect_err(|_| {
             // None of it may have happened, or all.

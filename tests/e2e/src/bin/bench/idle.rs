@@ -11,13 +11,13 @@ use crate::table::Table;
 const SPAN: u32 = 30;
 const SECOND: Duration = Duration::from_secs(1);
 
-/// The cost of both directors of a pair.
+/// What processes have used so far, and hold now.
 #[derive(Debug, Clone, Copy, Default)]
-struct Cost {
-    wakeups: f64,
-    cpu_ms: f64,
-    pss_kib: f64,
-    rss_kib: f64,
+pub(crate) struct Cost {
+    pub(crate) wakeups: f64,
+    pub(crate) cpu_ms: f64,
+    pub(crate) pss_kib: f64,
+    pub(crate) rss_kib: f64,
 }
 
 pub(crate) fn measure(table: &mut Table) -> Result {
@@ -83,7 +83,7 @@ fn pair(make: Make, routers: &[Router]) -> Result<[Cost; 2]> {
     Ok([master_cost, backup_cost])
 }
 
-fn sum(pids: &[i32]) -> Cost {
+pub(crate) fn sum(pids: &[i32]) -> Cost {
     let mut cost = Cost::default();
     for pid in pids {
         let read = |name: &str| std::fs::read_to_string(format!("/proc/{pid}/{name}")).unwrap_or_default();

@@ -1,11 +1,12 @@
 //! The measurements: Holdfast beside keepalived, in one run on one machine, so that the ratios mean something.
 //!
-//! `bench [failover|stop|idle|memory|config]…` prints one table in Markdown; without arguments, all of it.
+//! `bench [failover|stop|idle|config|ipvs]…` prints one table in Markdown; without arguments, all of it.
 
 mod config;
 mod director;
 mod failover;
 mod idle;
+mod ipvs;
 mod table;
 
 use std::process::ExitCode;
@@ -14,7 +15,7 @@ use table::Table;
 
 fn main() -> ExitCode {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
-    let all = ["failover", "stop", "idle", "config"];
+    let all = ["failover", "stop", "idle", "config", "ipvs"];
     if let Some(unknown) = wanted.iter().find(|name| !all.contains(&name.as_str())) {
         eprintln!("bench: no measurement {unknown:?}: there are {}", all.join(", "));
         return ExitCode::from(2);
@@ -34,6 +35,9 @@ fn main() -> ExitCode {
         }
         if is_wanted("config") {
             config::measure(table)?;
+        }
+        if is_wanted("ipvs") {
+            ipvs::measure(table)?;
         }
         Ok(())
     };
