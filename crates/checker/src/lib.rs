@@ -15,15 +15,3 @@ pub mod reload;
 pub mod run;
 pub mod status;
 pub mod transport;
-
-use common::role::{Need, Role};
-
-/// The checker among the processes of `holdfastd`.
-pub const ROLE: Role = Role {
-    name: "checker",
-    check: |root, global, d| {
-        let plan = plan::plan(root, global, d);
-        if plan.virtual_servers.is_empty() { Need::Idle } else { Need::Wanted }
-    },
-    run: run::run,
-};

@@ -14,6 +14,7 @@ use common::config::{Diagnostics, Document, Sources};
 use common::event_loop::{Drained, Readiness, clock};
 use common::exit::Exit;
 use common::ipvs::ServiceKey;
+use common::role::{Need, Role};
 use serde_json::{Value, json};
 
 use crate::effects::ipvs::Reconciler;
@@ -36,8 +37,18 @@ pub enum Key {
 /// The key of a source in the loop.
 type LoopKey = ChildKey<Key>;
 
+/// The checker among the processes of `holdfastd`.
+pub const ROLE: Role = Role {
+    name: "checker",
+    check: |root, global, d| {
+        let plan = plan::plan(root, global, d);
+        if plan.virtual_servers.is_empty() { Need::Idle } else { Need::Wanted }
+    },
+    run,
+};
+
 /// The main function of the process.
-pub fn run(inherited: Inherited) -> Exit {
+fn run(inherited: Inherited) -> Exit {
     match Checker::new(&inherited.config, inherited.run_dir.clone()) {
         Ok(checker) => common::child::run(inherited, checker),
         Err(faults) => {

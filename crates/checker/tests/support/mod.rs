@@ -83,6 +83,10 @@ impl Running {
         self.event_loop.turn(&mut self.harness).unwrap();
     }
 
+    pub(crate) fn progress(&self) -> Value {
+        self.harness.checker.progress()
+    }
+
     pub(crate) fn status(&mut self) -> Value {
         let now = Instant::now();
         self.harness.checker.status(now)

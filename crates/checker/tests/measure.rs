@@ -1,0 +1,43 @@
+//! Measurements for people: `cargo test --release -p holdfast-checker --test measure -- --ignored --nocapture`.
+
+mod support;
+
+use std::net::TcpListener;
+
+use nix::sys::resource::{UsageWho, getrusage};
+use support::Running;
+
+/// A thousand tcp checks a second on addresses of loopback: CPU time of this process for each. (The server's side of the
+/// handshakes, which the kernel does in our time too, is included.)
+#[test]
+#[ignore = "measures, and takes its time"]
+fn a_thousand_tcp_checks_a_second() {
+    let listener = TcpListener::bind("0.0.0.0:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let servers: Vec<String> =
+        (0..1000).map(|n| format!("\"127.1.{}.{}:{port}\"", n / 250, n % 250 + 1)).collect();
+    let text = format!(
+        "[checker]\nipvs = false\n[[virtual_server]]\naddress = \"192.0.2.1:80\"\n\
+         check = {{ type = \"tcp\", interval = 1, timeout = 1, warm_up = 1 }}\nreal_servers = [{}]\n",
+        servers.join(", ")
+    );
+    let mut running = Running::start(&text);
+    let attempts = |running: &Running| running.progress()["checks_finished"].as_u64().unwrap();
+    let seconds = std::env::var("SECONDS_LONG").ok().and_then(|text| text.parse().ok()).unwrap_or(10);
+    let before = getrusage(UsageWho::RUSAGE_SELF).unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let mut accepted = std::collections::VecDeque::new();
+    while attempts(&running) < 1000 * seconds {
+        running.turn();
+        // Accepted, but not closed before the check has seen its connection.
+        accepted.extend(std::iter::from_fn(|| listener.accept().ok()));
+        accepted.drain(..accepted.len().saturating_sub(100));
+    }
+    let after = getrusage(UsageWho::RUSAGE_SELF).unwrap();
+    let micros = |usage: nix::sys::resource::Usage| {
+        let time = |value: nix::sys::time::TimeVal| value.tv_sec() * 1_000_000 + value.tv_usec();
+        time(usage.user_time()) + time(usage.system_time())
+    };
+    let per_check = (micros(after) - micros(before)) / i64::try_from(attempts(&running)).unwrap();
+    println!("{} checks, {per_check} us of CPU each (with accepting)", attempts(&running));
+}
