@@ -156,6 +156,16 @@ impl<Id: Copy + Ord> RunTable<Id> {
         }
     }
 
+    /// Whether a run is to end, or had to and left something behind in its group.
+    pub fn is_condemned(&self, id: Id) -> bool {
+        match self.runs.get(&id) {
+            Some(
+                Phase::Terminating { .. } | Phase::Killing { .. } | Phase::Remains { .. } | Phase::Stuck,
+            ) => true,
+            Some(Phase::Running { .. }) | None => false,
+        }
+    }
+
     /// How many runs are not gone yet.
     pub fn len(&self) -> usize {
         self.runs.len()

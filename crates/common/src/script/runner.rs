@@ -37,6 +37,7 @@ struct Run<Id> {
     /// Whether its owner knows how it ended.
     told: bool,
     program: String,
+    purpose: Purpose,
     child: Child,
     /// None once it has ended.
     pidfd: Option<OwnedFd>,
@@ -56,6 +57,17 @@ pub struct Runner<Id> {
     last: u64,
     default_user: Option<UserName>,
     users: BTreeMap<Option<UserName>, Identity>,
+}
+
+/// Probes, and what got its TERM, end with the runner. A notification that is in its time goes on.
+impl<Id> Drop for Runner<Id> {
+    fn drop(&mut self) {
+        for (number, run) in &self.runs {
+            if run.purpose == Purpose::Probe || self.table.is_condemned(*number) {
+                signal(&run.child, Signal::SIGKILL);
+            }
+        }
+    }
 }
 
 impl<Id> AsFd for Runner<Id> {
@@ -116,7 +128,8 @@ impl<Id: Copy + Ord + Debug> Runner<Id> {
         let program = command.line.program().to_owned();
         debug!("script started script={program} pid={} id={id:?}", child.id());
         let (pidfd, output, limit) = (Some(pidfd), Output::default(), command.time_limit);
-        let run = Run { id, told: false, program, child, pidfd, output, started: now, limit };
+        let purpose = command.purpose;
+        let run = Run { id, told: false, program, purpose, child, pidfd, output, started: now, limit };
         self.table.started(number, now, limit);
         self.runs.insert(number, run);
         self.numbers.insert(id, number);
@@ -130,17 +143,6 @@ impl<Id: Copy + Ord + Debug> Runner<Id> {
             && let Some(run) = self.runs.get(number)
         {
             signal(&run.child, Signal::SIGTERM);
-        }
-    }
-
-    /// Kills every process group at once, for the end of this process. Nothing is reported any more.
-    pub fn kill_all(&mut self) {
-        for run in self.runs.values() {
-            signal(&run.child, Signal::SIGKILL);
-        }
-        let default_user = self.default_user.take();
-        if let Ok(fresh) = Self::new(default_user) {
-            *self = fresh;
         }
     }
 

@@ -198,11 +198,6 @@ impl<K: Copy> Scripts<K> {
     pub fn is_idle(&self) -> bool {
         self.occasion.is_none() && self.queue.is_idle()
     }
-
-    /// Kills what still runs, at the end of the process.
-    pub fn kill_all(&mut self) {
-        self.runner.kill_all();
-    }
 }
 
 /// The core's command as the runner wants it.

@@ -22,6 +22,7 @@ fn one() -> (RunTable<u8>, Instant) {
 #[test]
 fn a_run_that_ends_in_time_is_gone_and_its_status_counts() {
     let (mut table, now) = one();
+    assert!(!table.is_condemned(1));
     assert_eq!(table.poll_timeout(), Some(now + LIMIT));
     assert_eq!(steps(&mut table, now + LIMIT - Duration::from_nanos(1)), []);
     assert_eq!(table.exited(1), Some(Exit::Natural));
@@ -68,6 +69,7 @@ fn a_stopped_run_gets_term_once_and_is_not_called_late() {
     assert!(table.stop(1, now));
     assert!(!table.stop(1, now), "it has got its TERM");
     assert!(!table.stop(2, now), "unknown");
+    assert!(table.is_condemned(1));
     assert_eq!(steps(&mut table, now + GRACE), [(1, Step::Kill)]);
     assert_eq!(table.exited(1), Some(Exit::Forced(Ending::Stopped)));
 }

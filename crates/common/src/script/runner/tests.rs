@@ -361,8 +361,25 @@ fn one_run_at_a_time_has_a_name() {
     bench.runner.stop(1, clock::now());
     assert_eq!(bench.end().id, 1);
     bench.start(1, &command).unwrap();
-    bench.runner.kill_all();
-    assert!(bench.runner.is_empty() && !bench.runner.is_running(2));
+    assert!(bench.runner.is_running(1) && bench.runner.is_running(2));
+}
+
+#[test]
+fn probes_and_what_was_stopped_end_with_the_runner_and_notifications_go_on() {
+    let mut bench = Bench::new();
+    let stubborn = "trap '' TERM; echo $$; while :; do sleep 1000; done";
+    let probe = command(&["/bin/sh", "-c", "echo $$; exec sleep 1000"]);
+    let notify = Command { purpose: Purpose::Notify, ..command(&["/bin/sh", "-c", stubborn]) };
+    bench.start(1, &probe).unwrap();
+    bench.start(2, &notify).unwrap();
+    bench.start(3, &notify).unwrap();
+    bench.until("their numbers", |b| b.runner.runs.values().all(|run| !run.output.bytes().is_empty()));
+    let pids: Vec<String> = bench.runner.runs.values().map(|run| run.output.to_string()).collect();
+    bench.runner.stop(2, clock::now());
+    bench.runner = Runner::new(None).unwrap();
+    bench.until("the end of the probe and the stopped", |_| !lives(&pids[0]) && !lives(&pids[1]));
+    assert!(lives(&pids[2]));
+    killpg(Pid::from_raw(pids[2].parse().unwrap()), Signal::SIGKILL).unwrap();
 }
 
 #[test]

@@ -1,0 +1,6 @@
+//! Scripts: tracked ones that move the virtual address, notify commands in their order, and what may be run at all.
+
+mod notify;
+mod safety;
+mod stage;
+mod tracking;
