@@ -10,6 +10,8 @@ mod output;
 mod reference;
 mod reload;
 mod roles;
+#[cfg(test)]
+mod spoiled;
 mod status;
 
 use std::process::ExitCode;

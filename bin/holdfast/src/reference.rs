@@ -19,7 +19,7 @@ fn root() -> PathBuf {
 }
 
 /// The shipped files, and the commented one once more with every setting switched on.
-fn shipped() -> Vec<(String, String)> {
+pub(crate) fn shipped() -> Vec<(String, String)> {
     let etc = root().join("etc/holdfast");
     let read = |path: &Path| fs::read_to_string(path).unwrap();
     let default = read(&etc.join("holdfast.toml"));
@@ -135,4 +135,14 @@ fn the_manual_explains_every_key_and_no_other() {
 #[test]
 fn every_key_stands_in_a_shipped_file() {
     assert_eq!(missing(&asked(), &shown()), Vec::<String>::new());
+}
+
+#[test]
+fn every_kind_of_check_is_explained_and_shown() {
+    let page = fs::read_to_string(root().join("docs/man/holdfast.toml.5")).unwrap();
+    let shipped: String = shipped().into_iter().map(|(_, text)| text).collect();
+    for (kind, _) in checker::checks::KINDS {
+        assert!(page.contains(&format!(".Ss check of type {kind}\n")), "{kind} is not in holdfast.toml(5)");
+        assert!(shipped.contains(&format!("type = \"{kind}\"")), "{kind} is in no shipped file");
+    }
 }

@@ -4,19 +4,13 @@ use common::exit::Exit;
 use common::role::{Need, Role};
 
 /// Every role, in the order of the daemon.
-pub(crate) const ROLES: &[Role] = &[
-    Role {
-        name: "vrrp",
-        check: |root, _, d| need(vrrp::plan::plan(root, d).is_idle()),
-        run: |_| Exit::Failed,
-    },
-    Role {
-        name: "checker",
-        check: |root, global, d| need(checker::plan::plan(root, global, d).virtual_servers.is_empty()),
-        run: |_| Exit::Failed,
-    },
-];
+pub(crate) const ROLES: &[Role] = &[CHECKER, vrrp::run::ROLE];
 
-fn need(idle: bool) -> Need {
-    if idle { Need::Idle } else { Need::Wanted }
-}
+const CHECKER: Role = Role {
+    name: "checker",
+    check: |root, global, d| {
+        let plan = checker::plan::plan(root, global, d);
+        if plan.virtual_servers.is_empty() { Need::Idle } else { Need::Wanted }
+    },
+    run: |_| Exit::Failed,
+};

@@ -60,9 +60,9 @@ impl CheckKind for Settings {
         let allow_empty = table.or("allow_empty", false, d);
         let name = match name {
             None => ".".to_owned(),
-            Some(name) if Name::new(trimmed(&name.value)).is_ok() => name.value,
+            Some(name) if is_domain(&name.value) => name.value,
             Some(Located { span, .. }) => {
-                d.error(span, "not a domain name: labels of 1 to 63 bytes, 255 in all");
+                d.error(span, "`name` is not a domain name: labels of 1 to 63 bytes, 255 in all");
                 return None;
             }
         };
@@ -70,7 +70,7 @@ impl CheckKind for Settings {
             && !expect.is_empty()
             && let Some(span) = table.key_span("allow_empty")
         {
-            d.error(span, "allow_empty contradicts expect: an empty reply has none of what is expected");
+            d.error(span, "`allow_empty` contradicts `expect`: an empty reply has none of what is expected");
         }
         Some(Self { name, record, expect, allow_empty })
     }
@@ -79,6 +79,12 @@ impl CheckKind for Settings {
         let id = identifier(&self.name, target);
         Box::new(DnsProbe { settings: self.clone(), id, stream: false, answer: Vec::new() })
     }
+}
+
+/// The library takes empty labels for none.
+fn is_domain(name: &str) -> bool {
+    let labels = trimmed(name);
+    Name::new(labels).is_ok() && (labels.is_empty() || labels.split('.').all(|label| !label.is_empty()))
 }
 
 /// The library writes names without the dot of the root.

@@ -33,7 +33,7 @@ impl CheckKind for Settings {
                 Some(Self { user: user.value })
             }
             Some(user) => {
-                d.error(user.span, "user must have 1 to 32 bytes");
+                d.error(user.span, "`user`: 1 to 32 bytes are needed");
                 None
             }
         }

@@ -26,9 +26,9 @@ impl CheckKind for Settings {
     const NAME: &'static str = "postgres";
 
     fn read(table: &mut Table<'_>, d: &mut Diagnostics) -> Option<Self> {
-        let user = name(table, "user", "holdfast", d)?;
-        let database = name(table, "database", "postgres", d)?;
-        Some(Self { user, database })
+        let user = name(table, "user", "holdfast", d);
+        let database = name(table, "database", "postgres", d);
+        Some(Self { user: user?, database: database? })
     }
 
     fn probe(&self, _: SocketAddr) -> Box<dyn Probe> {
@@ -41,7 +41,7 @@ fn name(table: &mut Table<'_>, key: &'static str, default: &str, d: &mut Diagnos
         None => Some(default.to_owned()),
         Some(name) if (1..=63).contains(&name.value.len()) && !name.value.contains('\0') => Some(name.value),
         Some(name) => {
-            d.error(name.span, format!("{key} must have 1 to 63 bytes"));
+            d.error(name.span, format!("`{key}`: 1 to 63 bytes are needed"));
             None
         }
     }

@@ -26,15 +26,16 @@ impl CheckKind for Settings {
     const NAME: &'static str = "smtp";
 
     fn read(table: &mut Table<'_>, d: &mut Diagnostics) -> Option<Self> {
+        let starttls = table.or("starttls", false, d);
         let helo_name = match table.optional::<String>("helo_name", d) {
             None => "localhost".to_owned(),
             Some(name) if is_word(&name.value) => name.value,
             Some(name) => {
-                d.error(name.span, "helo_name must be one word of printable ASCII characters");
+                d.error(name.span, "`helo_name`: one word of printable ASCII characters is needed");
                 return None;
             }
         };
-        Some(Self { helo_name, starttls: table.or("starttls", false, d) })
+        Some(Self { helo_name, starttls })
     }
 
     fn probe(&self, _: SocketAddr) -> Box<dyn Probe> {

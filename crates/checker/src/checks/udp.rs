@@ -49,7 +49,7 @@ impl CheckKind for Settings {
         if min_reply_length > max_reply_length
             && let Some(span) = table.key_span("min_reply_length").or(table.key_span("max_reply_length"))
         {
-            d.error(span, "min_reply_length is above max_reply_length: no reply could pass");
+            d.error(span, "`min_reply_length` is above `max_reply_length`: no reply could pass");
         }
         let payload = payload.map(|pattern| pattern.0.into_iter().map(|(value, _)| value).collect());
         Some(Self {
@@ -76,10 +76,10 @@ fn pattern(table: &mut Table<'_>, key: &'static str, wildcards: bool, d: &mut Di
     match parsed {
         Ok(bytes) if bytes.len() <= MAX_PAYLOAD => return Some(Pattern(bytes)),
         Ok(bytes) => {
-            d.error(text.span, format!("{key} has {} bytes, at most {MAX_PAYLOAD} are possible", bytes.len()));
+            d.error(text.span, format!("`{key}` has {} bytes, at most {MAX_PAYLOAD} are possible", bytes.len()));
         }
         Err(fault) => {
-            d.error(text.span, format!("{key}: {fault}"));
+            d.error(text.span, format!("`{key}`: {fault}"));
         }
     }
     None

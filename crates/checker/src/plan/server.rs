@@ -151,7 +151,11 @@ fn tunnel(table: &mut Table<'_>, d: &mut Diagnostics) -> Option<Tunnel> {
     if !table.has("type") {
         table.missing("type", "one of \"ipip\", \"gue\", \"gre\"", d);
     }
-    let kind = kind?.value;
+    let Some(kind) = kind.map(|kind| kind.value) else {
+        // What else is there depends on the type: only that is a fault.
+        let _own = table.entries();
+        return None;
+    };
     if kind == Kind::Ipip {
         return Some(Tunnel::Ipip);
     }

@@ -90,7 +90,9 @@ pub(super) fn read(
     let vrid = own.required::<ConfigVrid>("virtual_router_id", d);
     let advertised = parts::addresses(&mut own, "virtual_addresses", d);
     let excluded = parts::addresses(&mut own, "excluded_addresses", d);
-    let has_addresses = own.has("virtual_addresses");
+    let list_span = own.key_span("virtual_addresses");
+    // Faulty ones were told already.
+    let listed = own.value("virtual_addresses", d).is_some_and(|list| !list.one_or_list().is_empty());
     // A faulty one was told already.
     let has_interface = own.has("interface") || vrrp.has("interface");
     let mut layers = Layers::new(vec![own, vrrp.clone()]);
@@ -106,9 +108,12 @@ pub(super) fn read(
     let address_spans = advertised.iter().chain(&excluded).map(|a| a.cidr.span).collect::<Vec<_>>();
     let vrid_span = vrid.as_ref().map_or(span, |v| v.span);
     let no_vip = common.no_vip.is_some_and(|v| v.value);
-    if advertised.is_empty() && !no_vip {
-        let fault = d.error(span, format!("instance \"{}\" has no virtual addresses", name.value));
-        if has_addresses || !excluded.is_empty() {
+    if advertised.is_empty() && !listed && !no_vip {
+        let fault = d.error(
+            list_span.unwrap_or(span),
+            format!("instance \"{}\" has no virtual addresses", name.value),
+        );
+        if list_span.is_some() || !excluded.is_empty() {
             fault.hint("at least one address stands in `virtual_addresses`");
         } else {
             fault.hint(

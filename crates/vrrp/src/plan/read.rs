@@ -81,7 +81,6 @@ fn groups(tables: Vec<Table<'_>>, read: &[Read], scripts: &Scripts, d: &mut Diag
     let mut names: BTreeMap<String, Span> = BTreeMap::new();
     let mut member_of: BTreeMap<String, Span> = BTreeMap::new();
     for mut table in tables {
-        let span = table.span();
         let name = table.required::<String>("name", d);
         let members = table.required::<Vec<Located<String>>>("instances", d);
         let mut layers = Layers::new(vec![table]);
@@ -107,7 +106,7 @@ fn groups(tables: Vec<Table<'_>>, read: &[Read], scripts: &Scripts, d: &mut Diag
             found.push((instance, member.span));
         }
         if found.is_empty() {
-            d.error(span, format!("sync group \"{}\" has no instances", name.value));
+            d.error(members.span, format!("sync group \"{}\" has no instances", name.value));
         } else if found.len() == 1 {
             d.warning(members.span, format!("sync group \"{}\" has one instance only", name.value));
         }

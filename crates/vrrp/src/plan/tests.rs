@@ -284,7 +284,7 @@ fn names_must_exist_and_be_unique() {
             "h.toml:4:8: note: first defined here",
             "h.toml:14:13: warning: sync group \"G\" has one instance only",
             "h.toml:14:19: error: there is no instance \"B\"",
-            "h.toml:15:1: error: sync group \"H\" has no instances",
+            "h.toml:17:13: error: sync group \"H\" has no instances",
             "h.toml:17:14: error: instance \"A\" is in a sync group already",
             "h.toml:14:14: note: first listed here",
         ]
@@ -352,7 +352,6 @@ fn virtual_addresses_are_checked() {
     refused(
         "virtual_addresses = [{ adress = \"192.0.2.1\" }]",
         &[
-            "1:1: error: instance \"A\" has no virtual addresses",
             "6:22: error: `address` is missing in [vrrp.instance.virtual_addresses]: an address like \"192.0.2.1\" or \"192.0.2.1/24\" is needed",
             "6:24: error: unknown key \"adress\" in [vrrp.instance.virtual_addresses]",
         ],

@@ -56,7 +56,7 @@ impl Rules {
             && !table.has("urls")
             && let Some(span) = table.key_span("max_body")
         {
-            d.error(span, "max_body without digest, body_match or body_no_match: the body is not looked at");
+            d.error(span, "`max_body` means nothing without `digest`, `body_match` or `body_no_match`");
         }
         rules
     }
@@ -137,7 +137,7 @@ impl Pattern {
     /// It is not a regular expression, or one that is too large.
     pub fn new(text: &str) -> Result<Self, String> {
         let built = RegexBuilder::new(text).size_limit(1 << 20).build();
-        let regex = built.map_err(|error| error.to_string().lines().last().unwrap_or_default().to_owned())?;
+        let regex = built.map_err(|error| error.to_string().lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned())?;
         Ok(Self { text: text.to_owned(), regex })
     }
 }
