@@ -12,7 +12,7 @@ fn a_host_is_alive_while_it_answers_pings() -> Result {
         lan.attach(&bench.host, "eth0", &["192.0.2.1/24", "2001:db8::1/64"])?;
         let peer = lan.host("peer", &["192.0.2.2/24", "2001:db8::2/64"])?;
         // Both kinds of socket: raw where the datagram kind is not allowed.
-        bench.host.sysctl("net.ipv4.ping_group_range", range)?;
+        bench.host.sysctl("net/ipv4/ping_group_range", range)?;
         let watched = bench.checked("192.0.2.2:80", "type = \"ping\", timeout = \"1s\"")?;
         watched.alive("echo reply")?;
         let other = bench.checked("[2001:db8::2]:80", "type = \"ping\"");
