@@ -46,7 +46,7 @@ bench: deps ## the measurements of docs/testing.md, beside keepalived (root)
 	@tests/bench/run
 
 fuzz-replay: ## every committed corpus of the fuzz targets through the parsers
-	$(CARGO) test --workspace --exclude lab --exclude e2e --locked corpus
+	$(CARGO) test --locked -p replay
 
 ci: test ## what .ci/run runs
 

@@ -42,6 +42,10 @@ impl Lan {
         let port = ports.get(&key).cloned().unwrap_or_else(|| format!("port{}", ports.len()));
         self.switch.ip(&format!("link add {port} type veth peer name {interface} netns {}", host.name()))?;
         self.switch.ip(&format!("link set {port} master br0 up"))?;
+        if addresses.iter().any(|address| address.starts_with("fe80:")) {
+            // Given one, the host is to have no second link-local address that the kernel makes up.
+            host.ip(&format!("link set {interface} addrgenmode none"))?;
+        }
         for address in addresses {
             let nodad = if address.contains(':') { " nodad" } else { "" };
             host.ip(&format!("addr add {address} dev {interface}{nodad}"))?;

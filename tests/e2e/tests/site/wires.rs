@@ -22,19 +22,19 @@ mod guest {
     }
 
     #[test]
-    #[ignore = "needs the test kernel: run by in_the_test_kernel"]
+    #[ignore = "needs the test kernel: run by in_the_test_kernel_by_hand"]
     fn by_hand_nat() -> Result {
         answers(Forward::Nat)
     }
 
     #[test]
-    #[ignore = "needs the test kernel: run by in_the_test_kernel"]
+    #[ignore = "needs the test kernel: run by in_the_test_kernel_by_hand"]
     fn by_hand_direct_routing() -> Result {
         answers(Forward::Dr)
     }
 
     #[test]
-    #[ignore = "needs the test kernel: run by in_the_test_kernel"]
+    #[ignore = "needs the test kernel: run by in_the_test_kernel_by_hand"]
     fn by_hand_tunnel() -> Result {
         answers(Forward::Tun)
     }

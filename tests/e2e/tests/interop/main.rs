@@ -1,0 +1,9 @@
+//! Holdfast beside keepalived and FRR on one wire, in both roles, for every way of speaking that both know.
+
+mod bytes;
+mod disagreement;
+mod failures;
+mod frr;
+mod reload;
+mod roles;
+mod wire;
