@@ -21,6 +21,7 @@ fn faults(sources: &Sources) -> String {
     let document = Document::parse(sources, &mut diagnostics);
     let mut root = document.root();
     let global = global::plan(&mut root, &mut diagnostics);
+    let _vrrp = vrrp::plan::plan(&mut root, &mut diagnostics);
     let _checker = checker::plan::plan(&mut root, &global, &mut diagnostics);
     root.finish(&mut diagnostics);
     let rendered = diagnostics.render(sources);
