@@ -161,7 +161,7 @@ impl Pool {
             Verdict::Pass { weight, .. } => check.weight = *weight,
             Verdict::Fail(words) => {
                 check.failures += 1;
-                if check.plan.settings.log_all_failures || before {
+                if check.plan.settings.log_all_failures || (up && meaning == Meaning::Same) {
                     out.push(Action::Failed(id, words.clone()));
                 }
             }
