@@ -2,8 +2,9 @@
 CARGO ?= cargo
 PREFIX ?= /usr
 SYSCONFDIR ?= /etc
+UNITDIR ?= /lib/systemd/system
 
-.PHONY: help build release test test-unit test-e2e lint fmt deps demo bench fuzz-replay ci install clean
+.PHONY: help build release test test-unit test-e2e lint fmt deps demo bench fuzz-replay ci install install-files clean
 .DEFAULT_GOAL := build
 
 help: ## this list
@@ -49,6 +50,38 @@ fuzz-replay: ## every committed corpus of the fuzz targets through the parsers
 	$(CARGO) test --locked -p replay
 
 ci: test ## what .ci/run runs
+
+install: release install-files ## builds and installs; DESTDIR, PREFIX, SYSCONFDIR and UNITDIR say where
+
+BUILD ?= target/release
+SHARE = $(DESTDIR)$(PREFIX)/share
+PLACES = sed -e 's|/usr/sbin/holdfastd|$(PREFIX)/sbin/holdfastd|' -e 's|/usr/bin/holdfast|$(PREFIX)/bin/holdfast|' \
+	-e 's|/etc/|$(SYSCONFDIR)/|g'
+
+install-files: ## installs what is built; a configuration that is there stays
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(UNITDIR)
+	install -m 755 $(BUILD)/holdfastd $(DESTDIR)$(PREFIX)/sbin/holdfastd
+	install -m 755 $(BUILD)/holdfast $(DESTDIR)$(PREFIX)/bin/holdfast
+	install -d $(SHARE)/man/man1 $(SHARE)/man/man5 $(SHARE)/man/man8
+	install -m 644 docs/man/holdfast.1 $(SHARE)/man/man1/
+	install -m 644 docs/man/holdfast.toml.5 $(SHARE)/man/man5/
+	install -m 644 docs/man/holdfastd.8 $(SHARE)/man/man8/
+	install -d $(SHARE)/doc/holdfast/samples
+	install -m 644 $(wildcard README.md CHANGELOG.md LICENSE*) $(SHARE)/doc/holdfast/
+	install -m 644 etc/holdfast/samples/*.toml $(SHARE)/doc/holdfast/samples/
+	install -d $(SHARE)/bash-completion/completions $(SHARE)/zsh/vendor-completions $(SHARE)/fish/vendor_completions.d
+	install -m 644 etc/completions/holdfast.bash $(SHARE)/bash-completion/completions/holdfast
+	install -m 644 etc/completions/_holdfast $(SHARE)/zsh/vendor-completions/
+	install -m 644 etc/completions/holdfast.fish $(SHARE)/fish/vendor_completions.d/
+	install -d $(DESTDIR)$(SYSCONFDIR)/init.d $(DESTDIR)$(SYSCONFDIR)/default $(DESTDIR)$(SYSCONFDIR)/holdfast/conf.d
+	$(PLACES) etc/systemd/holdfast.service > $(DESTDIR)$(UNITDIR)/holdfast.service
+	chmod 644 $(DESTDIR)$(UNITDIR)/holdfast.service
+	$(PLACES) etc/init.d/holdfast > $(DESTDIR)$(SYSCONFDIR)/init.d/holdfast
+	chmod 755 $(DESTDIR)$(SYSCONFDIR)/init.d/holdfast
+	[ -e $(DESTDIR)$(SYSCONFDIR)/default/holdfast ] || \
+		install -m 644 etc/default/holdfast $(DESTDIR)$(SYSCONFDIR)/default/holdfast
+	[ -e $(DESTDIR)$(SYSCONFDIR)/holdfast/holdfast.toml ] || \
+		install -m 640 etc/holdfast/holdfast.toml $(DESTDIR)$(SYSCONFDIR)/holdfast/holdfast.toml
 
 clean: ## removes what was built
 	$(CARGO) clean

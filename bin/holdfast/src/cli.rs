@@ -84,6 +84,25 @@ mod tests {
         }
     }
 
+    /// `UPDATE=1 cargo test` writes them anew.
+    #[test]
+    fn the_completions_that_are_installed_are_those_of_this_command_line() {
+        use clap::CommandFactory as _;
+        use clap_complete::Shell::{Bash, Fish, Zsh};
+
+        let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../etc/completions");
+        for (shell, name) in [(Bash, "holdfast.bash"), (Zsh, "_holdfast"), (Fish, "holdfast.fish")] {
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "holdfast", &mut text);
+            let text = String::from_utf8(text).unwrap();
+            let path = directory.join(name);
+            if std::env::var_os("UPDATE").is_some() {
+                std::fs::write(&path, &text).unwrap();
+            }
+            assert_eq!(std::fs::read_to_string(&path).unwrap_or_default(), text, "{name}");
+        }
+    }
+
     #[test]
     fn a_faulty_line_is_a_usage_fault() {
         for line in [&["holdfast"][..], &["holdfast", "fly"], &["holdfast", "status", "nothing"]] {

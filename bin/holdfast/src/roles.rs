@@ -3,4 +3,4 @@
 use common::role::Role;
 
 /// Every role, in the order of the daemon.
-pub(crate) const ROLES: &[Role] = &[vrrp::run::ROLE, checker::run::ROLE];
+pub(crate) const ROLES: &[Role] = &[checker::run::ROLE, vrrp::run::ROLE];
