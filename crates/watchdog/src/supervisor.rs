@@ -274,12 +274,6 @@ impl Supervisor {
         }
     }
 
-    /// Is the daemon still coming up?
-    #[must_use]
-    pub fn is_starting_up(&self) -> bool {
-        matches!(self.phase, Phase::StartingUp { .. })
-    }
-
     /// The state of one child.
     #[must_use]
     pub fn child(&self, child: ChildId) -> Option<&Child> {

@@ -97,6 +97,7 @@ pub(crate) struct Watchdog {
     began: Instant,
     todo: VecDeque<Todo>,
     last_words: Vec<String>,
+    started_up: bool,
     exit: Option<Exit>,
 }
 
@@ -141,6 +142,7 @@ impl Watchdog {
             began: cx.now(),
             todo: VecDeque::new(),
             last_words: Vec::new(),
+            started_up: false,
             exit: None,
             options,
         })
@@ -214,6 +216,7 @@ impl Watchdog {
             Action::Kill { child } => self.signal_child(child, Kill::SIGKILL),
             Action::Report { child, fact } => self.report(child, &fact, cx.now()),
             Action::StartedUp => {
+                self.started_up = true;
                 let took = cx.now().saturating_duration_since(self.began);
                 log::info!("started generation={} took={:.3}s", self.config.generation, took.as_secs_f64());
                 if self.supervisor.children().all(|child| child.wanted() == Wanted::No) {
@@ -359,7 +362,7 @@ impl Watchdog {
     /// To the log, and, while the operator waits at the terminal, to him as well.
     fn complain(&mut self, line: String) {
         log::error!("{line}");
-        if self.supervisor.is_starting_up() || !self.last_words.is_empty() {
+        if !self.started_up {
             self.last_words.push(line);
             if self.last_words.len() > LAST_WORDS {
                 self.last_words.remove(0);
@@ -373,7 +376,7 @@ impl Watchdog {
             return;
         }
         log::info!("stopping: {why}");
-        if self.supervisor.is_starting_up() {
+        if !self.started_up {
             self.last_words.push(format!("stopped before it was ready: {why}"));
         }
         self.on_the_way_out(now);
