@@ -95,7 +95,7 @@ impl<K: Copy> Server<K> {
                 match client.flush(cx.now()).and_then(|()| client.read(id, incoming)) {
                     Ok(drained) => drained,
                     Err(reason) => {
-                        log::debug!("control client dropped: {reason} uid={:?}", client.uid);
+                        dropped(&reason, client.uid);
                         self.clients.remove(&id);
                         Drained::Yes
                     }
@@ -114,7 +114,7 @@ impl<K: Copy> Server<K> {
         let Some(client) = self.clients.get_mut(&id) else { return };
         client.outgoing.extend(line(value));
         if let Err(reason) = client.flush(now) {
-            log::debug!("control client dropped: {reason} uid={:?}", client.uid);
+            dropped(&reason, client.uid);
             self.clients.remove(&id);
         }
     }
@@ -159,6 +159,14 @@ impl<K: Copy> Server<K> {
     }
 }
 
+/// The usual end of a client.
+const HUNG_UP: &str = "it hung up";
+
+fn dropped(reason: &str, uid: Option<u32>) {
+    let level = if reason == HUNG_UP { log::Level::Trace } else { log::Level::Debug };
+    log::log!(level, "control client dropped: {reason} uid={uid:?}");
+}
+
 impl<K: Copy> Client<K> {
     fn new(stream: UnixStream, key: K, cx: &Cx<'_, K>) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
@@ -180,7 +188,7 @@ impl<K: Copy> Client<K> {
         let mut buffer = [0; 4096];
         for _ in 0..BUDGET {
             match wire::receive(&self.stream, &mut buffer, &mut self.fds) {
-                Ok(0) => return Err("it hung up".into()),
+                Ok(0) => return Err(HUNG_UP.into()),
                 Ok(count) => self.lines.push(buffer.get(..count).unwrap_or_default()),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Drained::Yes),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,

@@ -81,12 +81,12 @@ fn mariadb_is_alive_while_it_answers_logins_and_never_locks_us_out() -> Result {
     ])?;
     let watched = bench.checked("127.0.0.1:3306", "type = \"mysql\"")?;
     watched.alive("refuses us by name")?;
-    let checks = || -> Result<i64> {
-        let runs = watched.holdfast.status()?;
-        Ok(runs.pointer("/watchdog/uptime_s").and_then(serde_json::Value::as_i64).unwrap_or_default())
+    let attempts = || -> Result<u64> {
+        let server = watched.server()?;
+        Ok(server.pointer("/checks/0/attempts").and_then(serde_json::Value::as_u64).unwrap_or_default())
     };
-    let start = checks()?;
-    lab::wait::until("ten more checks", crate::LIMIT, || Ok(checks()? >= start + 3))?;
+    let start = attempts()?;
+    lab::wait::until("a dozen more checks", crate::LIMIT, || Ok(attempts()? >= start + 12))?;
     watched.alive("refuses us by name")?;
     server.kill_tree()?;
     watched.dead("connection refused")

@@ -61,6 +61,8 @@ impl Bench {
             subject,
             "-addext",
             names,
+            "-addext",
+            "basicConstraints=critical,CA:FALSE",
             "-keyout",
             &key,
             "-out",

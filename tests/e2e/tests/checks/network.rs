@@ -13,15 +13,15 @@ fn a_host_is_alive_while_it_answers_pings() -> Result {
         let peer = lan.host("peer", &["192.0.2.2/24", "2001:db8::2/64"])?;
         // Both kinds of socket: raw where the datagram kind is not allowed.
         bench.host.sysctl("net/ipv4/ping_group_range", range)?;
-        let watched = bench.checked("192.0.2.2:80", "type = \"ping\", timeout = \"1s\"")?;
+        let watched = bench.checked("192.0.2.2:80", "type = \"ping\"")?;
         watched.alive("echo reply")?;
-        let other = bench.checked("[2001:db8::2]:80", "type = \"ping\"");
-        // One service has one family: the fault is the configuration's, and says so.
-        assert!(other.is_err());
         lan.unplug(&peer, "eth0")?;
         watched.dead("no echo reply in time")?;
         lan.plug(&peer, "eth0")?;
         watched.alive("echo reply")?;
+        drop(watched);
+        let check = "type = \"ping\", address = \"2001:db8::2\"";
+        bench.checked("192.0.2.2:80", check)?.alive("echo reply")?;
     }
     Ok(())
 }
