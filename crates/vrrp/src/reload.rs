@@ -205,6 +205,3 @@ impl Changes {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

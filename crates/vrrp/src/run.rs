@@ -275,8 +275,13 @@ impl App for Vrrp {
 
     fn prepare(&mut self, sources: &Sources) -> Result<Value, String> {
         let next = configure(sources)?;
+        let steps = crate::reload::diff(&self.configured.plan, &next.plan);
+        let steps = steps.iter().map(
+            |step| json!({ "object": step.object, "change": step.change.word(), "detail": step.detail }),
+        );
+        let changes = steps.collect();
         self.prepared = Some(next);
-        Ok(json!([]))
+        Ok(changes)
     }
 
     fn commit(&mut self, cx: &mut AppCx<'_, Key>) {

@@ -105,6 +105,3 @@ impl Announcer {
         [self.next_at, later, self.refresh_at].into_iter().flatten().min()
     }
 }
-
-#[cfg(test)]
-mod tests;

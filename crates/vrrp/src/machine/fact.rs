@@ -138,21 +138,17 @@ impl Cause {
         matches!(self, Self::ScriptPending(_))
     }
 
-    /// Whether adverts can still be sent in spite of it.
+    /// Whether an instance on this interface can still send adverts in spite of it.
     #[must_use]
-    pub const fn lets_send(&self) -> bool {
+    pub fn lets_send(&self, own: LinkName) -> bool {
         match self {
+            Self::LinkMissing(link) | Self::LinkDown(link) | Self::NoCarrier(link) => *link != own,
+            Self::NoSource(_) | Self::SourceMissing(..) | Self::NoListener(..) => false,
             Self::ScriptFailed(_)
             | Self::ScriptPending(_)
             | Self::ScriptSucceeds(_)
             | Self::LinkUp(_)
             | Self::Member(_) => true,
-            Self::LinkMissing(_)
-            | Self::LinkDown(_)
-            | Self::NoCarrier(_)
-            | Self::NoSource(_)
-            | Self::SourceMissing(..)
-            | Self::NoListener(..) => false,
         }
     }
 }

@@ -36,10 +36,13 @@ pub(super) fn decide<'i>(members: &(impl Iterator<Item = &'i Instance> + Clone))
     if members.clone().any(Instance::is_master) { Move::Release } else { Move::Stay }
 }
 
-/// The state of the whole.
-pub(super) fn state<'i>(members: &(impl Iterator<Item = &'i Instance> + Clone)) -> StateName {
+/// The state of the whole; nothing while a member is still handing over.
+pub(super) fn state<'i>(members: &(impl Iterator<Item = &'i Instance> + Clone)) -> Option<StateName> {
     let any = |state: fn(&State) -> bool| members.clone().any(|m| state(&m.state));
-    if any(|s| matches!(s, State::Fault)) {
+    if any(|s| matches!(s, State::Releasing(_))) {
+        return None;
+    }
+    let state = if any(|s| matches!(s, State::Fault)) {
         StateName::Fault
     } else if any(|s| matches!(s, State::Init)) {
         StateName::Init
@@ -47,5 +50,6 @@ pub(super) fn state<'i>(members: &(impl Iterator<Item = &'i Instance> + Clone)) 
         StateName::Backup
     } else {
         StateName::Master
-    }
+    };
+    Some(state)
 }

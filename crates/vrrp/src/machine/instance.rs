@@ -312,6 +312,7 @@ impl Instance {
             self.announce_again(cx);
         }
         self.advertise(cx);
+        self.refresh_with_advert(cx);
         // In step with what was planned, so that small delays do not add up.
         let interval = self.plan.interval;
         if let State::Master(master) = &mut self.state {
@@ -352,6 +353,10 @@ impl Instance {
     /// Sends an advert with the effective priority.
     fn advertise(&mut self, cx: &mut Cx<'_>) {
         self.send(self.priority, cx);
+    }
+
+    /// One wake-up for advert and lease where that costs little of the lease.
+    fn refresh_with_advert(&mut self, cx: &mut Cx<'_>) {
         let interval = self.plan.interval;
         let Some(refresh) = owned::refresh_interval(self.plan.lifetime) else {
             return;
@@ -363,7 +368,6 @@ impl Instance {
             now: cx.now,
         };
         if let State::Master(master) = &mut self.state {
-            // One wake-up for both where that costs little of the lease.
             master.holder.refresh(&request, &self.leased, interval.min(refresh / 2), cx.out);
         }
     }
@@ -543,6 +547,3 @@ impl Expect {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

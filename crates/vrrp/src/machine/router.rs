@@ -64,6 +64,12 @@ enum Phase {
     Stopping,
 }
 
+/// What was so before an interface changed.
+struct Earlier {
+    usable: BTreeSet<LinkName>,
+    masters: BTreeSet<InstanceId>,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Owner {
     Instance(InstanceId),
@@ -185,17 +191,17 @@ impl Router {
             Event::DatagramReceived(datagram) => self.receive(&datagram, now, out),
             Event::LinksObserved(observed) => {
                 let before = self.virtual_addresses();
-                let usable = self.links.usable();
+                let earlier = self.earlier();
                 let touched = self.links.replace(observed);
                 self.links_touched(&touched, now, out);
-                self.links_back(&usable, now, out);
+                self.links_back(&earlier, now, out);
                 self.check_lost(&before, now, out);
             }
             Event::LinkChanged { link, facts } => {
-                let usable = self.links.usable();
+                let earlier = self.earlier();
                 self.links.change(link, facts);
                 self.link_touched(link, now, out);
-                self.links_back(&usable, now, out);
+                self.links_back(&earlier, now, out);
             }
             Event::LinkVanished { link } => {
                 self.links.remove(link);
@@ -341,6 +347,12 @@ impl Router {
 
     /// Drops instances that a reload removed and that are done.
     fn sweep(&mut self, out: &mut Vec<Action>) {
+        if self.drop_done() {
+            self.listen(out);
+        }
+    }
+
+    fn drop_done(&mut self) -> bool {
         let done = |id: &InstanceId| self.instances.get(id).is_none_or(|i| matches!(i.state, State::Init));
         let gone: Vec<Key> = self.leaving.iter().filter(|(_, id)| done(id)).map(|(key, _)| *key).collect();
         for key in &gone {
@@ -349,9 +361,7 @@ impl Router {
                 self.instances.remove(&id);
             }
         }
-        if !gone.is_empty() {
-            self.listen(out);
-        }
+        !gone.is_empty()
     }
 
     fn link_touched(&mut self, link: LinkName, now: Instant, out: &mut Vec<Action>) {
@@ -377,13 +387,22 @@ impl Router {
     }
 
     /// Interfaces that were not usable and are: what masters have on them may be gone, and forgotten by the network.
-    fn links_back(&mut self, before: &BTreeSet<LinkName>, now: Instant, out: &mut Vec<Action>) {
-        let back: Vec<LinkName> = self.links.usable().difference(before).copied().collect();
+    fn links_back(&mut self, earlier: &Earlier, now: Instant, out: &mut Vec<Action>) {
+        let back: Vec<LinkName> = self.links.usable().difference(&earlier.usable).copied().collect();
         for link in back {
             for id in self.index.on_link(link) {
+                // Whoever became master just now has done all of it.
+                if !earlier.masters.contains(&id) {
+                    continue;
+                }
                 self.with(id, now, out, |i, cx| i.link_usable(link, cx));
             }
         }
+    }
+
+    fn earlier(&self) -> Earlier {
+        let masters = self.instances.iter().filter(|(_, i)| i.is_master());
+        Earlier { usable: self.links.usable(), masters: masters.map(|(id, _)| *id).collect() }
     }
 
     /// Source address, announcements: what an instance derives from the interfaces.
@@ -523,7 +542,9 @@ impl Router {
             return;
         };
         let instances = &self.instances;
-        let to = group::state(&group.members.iter().filter_map(|id| instances.get(id)));
+        let Some(to) = group::state(&group.members.iter().filter_map(|id| instances.get(id))) else {
+            return;
+        };
         let from = std::mem::replace(&mut group.state, to);
         if from == to {
             return;

@@ -98,6 +98,3 @@ impl Script {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -33,6 +33,3 @@ pub fn master_down_interval(version: Version, priority: u8, interval: Duration, 
 pub fn hand_over_bound(version: Version, interval: Duration) -> Duration {
     (skew_time(version, 1, interval) + HAND_OVER_MARGIN).min(HAND_OVER_LIMIT)
 }
-
-#[cfg(test)]
-mod tests;

@@ -76,6 +76,3 @@ pub(super) fn effective_priority(base: u8, weight: i32) -> u8 {
     }
     u8::try_from((i32::from(base) + weight).clamp(1, 254)).unwrap_or(base)
 }
-
-#[cfg(test)]
-mod tests;

@@ -263,4 +263,4 @@ impl NotifyPlan {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -29,6 +29,14 @@ fn good(text: &str) -> Plan {
     plan
 }
 
+/// The plan of a text that has no errors; for the tests of other modules.
+#[track_caller]
+pub(crate) fn parse(text: &str) -> Plan {
+    let (plan, faults) = read(text);
+    assert!(!faults.iter().any(|f| f.contains(" error: ")), "{faults:#?}");
+    plan
+}
+
 /// An instance with these further lines, and what is said about it. The lines begin at line 6.
 fn instance(lines: &str) -> Vec<String> {
     read(&format!(

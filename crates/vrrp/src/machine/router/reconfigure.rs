@@ -81,7 +81,7 @@ impl Router {
             self.leaving.insert(key, id);
             self.schedule(id);
         }
-        self.sweep(out);
+        self.drop_done();
     }
 
     /// An instance that was removed and is still handing over is wanted again.

@@ -1,0 +1,474 @@
+//! The state machine's rules (RFC 9568 6.4, RFC 3768 6.4), by the ids of the conformance list.
+
+use super::*;
+use crate::machine::timing::{master_down_interval, skew_time};
+
+const PEER: &str = "10.0.0.9";
+const LOWER: &str = "10.0.0.1";
+
+#[test]
+fn s1_an_owner_is_master_at_once() {
+    let mut m = Machine::new(&instance("priority = 255"));
+    assert_eq!(
+        effects(&m.begin()),
+        [
+            "listen eth0 ipv4 vrids=51 multicast",
+            "advert A priority=255",
+            "install A 192.0.2.1/24@eth0 lifetime=3s",
+            "announce A 192.0.2.1 repeat=5",
+        ]
+    );
+    assert_eq!(m.state(), StateName::Master);
+}
+
+#[test]
+fn s2_everybody_else_waits_for_the_master_down_interval() {
+    let mut m = Machine::new(&instance("priority = 100"));
+    let lines = m.begin();
+    assert_eq!(effects(&lines), ["listen eth0 ipv4 vrids=51 multicast"], "no advert");
+    assert_eq!(m.state(), StateName::Backup);
+    assert_eq!(m.next(), Some(Duration::from_nanos(3_609_375_000)));
+    assert_eq!(m.pass(Duration::from_nanos(3_609_374_999)), []);
+}
+
+#[test]
+fn the_wish_to_be_master_waits_for_one_interval_and_the_skew() {
+    let mut m = Machine::started(&instance("priority = 100\nstate = \"master\""));
+    assert_eq!(m.next(), Some(Duration::from_nanos(1_609_375_000)));
+    m.hear(PEER, 100);
+    assert_eq!(m.next(), Some(Duration::from_nanos(3_609_375_000)), "a master that is there is let be");
+}
+
+#[test]
+fn s4_silence_makes_a_master_advert_before_announcement() {
+    let mut m = Machine::started(&instance("priority = 100"));
+    let lines = m.pass(4 * SECOND);
+    let at = Duration::from_nanos(3_609_375_000);
+    assert_eq!(
+        lines,
+        [
+            (at, "advert A priority=100".to_owned()),
+            (at, "install A 192.0.2.1/24@eth0 lifetime=3s".to_owned()),
+            (at, "announce A 192.0.2.1 repeat=5".to_owned()),
+            (at, "report state changed instance=A from=backup to=master priority=100 reason=\"no advert heard\"".to_owned()),
+        ]
+    );
+}
+
+#[test]
+fn s5_priority_0_waits_for_the_skew_only() {
+    let mut m = Machine::started(&instance("priority = 100"));
+    m.hear(PEER, 200);
+    m.pass(SECOND / 2);
+    m.hear(PEER, 0);
+    assert_eq!(m.next(), Some(Duration::from_nanos(609_375_000)));
+    let lines = m.pass(SECOND);
+    assert!(lines.iter().any(|(_, l)| l.contains("reason=\"master left\"")), "{lines:?}");
+}
+
+#[test]
+fn s5_priority_0_never_makes_the_wait_longer() {
+    let mut m = Machine::started(&instance("priority = 1"));
+    m.hear(PEER, 0);
+    let first = m.next();
+    m.pass(SECOND / 2);
+    m.hear(PEER, 0);
+    assert_eq!(m.next(), first.map(|d| d - SECOND / 2));
+}
+
+#[test]
+fn s6_an_equal_or_better_advert_restarts_the_timer() {
+    for priority in [100, 101, 255] {
+        for from in [PEER, LOWER] {
+            let mut m = Machine::started(&instance("priority = 100"));
+            m.pass(3 * SECOND);
+            m.hear(from, priority);
+            assert_eq!(m.next(), Some(Duration::from_nanos(3_609_375_000)), "{priority} from {from}");
+        }
+    }
+}
+
+#[test]
+fn s6_without_preemption_a_worse_advert_restarts_the_timer_too() {
+    let mut m = Machine::started(&instance("priority = 100\npreempt = false"));
+    m.pass(3 * SECOND);
+    m.hear(PEER, 1);
+    assert_eq!(m.next(), Some(Duration::from_nanos(3_609_375_000)));
+}
+
+#[test]
+fn s7_with_preemption_a_worse_advert_changes_nothing() {
+    let mut m = Machine::started(&instance("priority = 100"));
+    m.pass(3 * SECOND);
+    m.hear(PEER, 99);
+    assert_eq!(m.next(), Some(Duration::from_nanos(609_375_000)));
+    let lines = m.pass(SECOND);
+    assert!(lines.iter().any(|(_, l)| l.contains("master with lower priority pre-empted")), "{lines:?}");
+}
+
+#[test]
+fn a_preempt_delay_lets_a_worse_master_be_for_that_long() {
+    let mut m = Machine::started(&instance("priority = 100\npreempt_delay = \"10s\""));
+    for _ in 0..10 {
+        m.hear(PEER, 50);
+        assert_eq!(m.next(), Some(Duration::from_nanos(3_609_375_000)));
+        m.pass(SECOND);
+    }
+    m.hear(PEER, 50);
+    assert_eq!(m.next(), Some(Duration::from_nanos(2_609_375_000)), "the delay is over: this one is ignored");
+    m.hear(PEER, 150);
+    m.pass(SECOND);
+    m.hear(PEER, 50);
+    assert_eq!(
+        m.next(),
+        Some(Duration::from_nanos(3_609_375_000)),
+        "a better one in between: from the start"
+    );
+}
+
+#[test]
+fn a_preempt_delay_does_not_matter_when_nobody_is_master() {
+    let mut m = Machine::started(&instance("priority = 100\npreempt_delay = \"10s\""));
+    m.pass(4 * SECOND);
+    assert_eq!(m.state(), StateName::Master);
+}
+
+#[test]
+fn s8_a_backup_stops_without_a_word() {
+    let mut m = Machine::started(&instance(""));
+    assert_eq!(effects(&m.handle(Event::StopRequested)), Vec::<String>::new());
+    assert!(m.router.stopped());
+    assert_eq!(m.next(), None);
+}
+
+#[test]
+fn s9_adverts_come_every_interval_without_drift() {
+    let mut m = Machine::master(&instance("address_lease = false\nannounce = { delay = 0 }"));
+    let lines = m.pass(60 * SECOND);
+    assert_eq!(timed(&lines, &["advert"]).len(), 60);
+    let first = lines[0].0;
+    for (n, (at, _)) in timed(&lines, &["advert"]).iter().enumerate() {
+        assert_eq!(*at, first + SECOND * u32::try_from(n).unwrap());
+    }
+    // A loop that is a little late each time sends just as many.
+    let mut sent = 0;
+    let end = m.now + 60 * SECOND;
+    while m.now + m.next().unwrap() <= end {
+        let late = m.next().unwrap() + 3 * MS;
+        sent += only(&m.stall(late), &["advert"]).len();
+    }
+    assert_eq!(sent, 60);
+}
+
+#[test]
+fn s10_a_master_answers_priority_0_at_once() {
+    let mut m = Machine::master(&instance(""));
+    m.pass(SECOND / 2);
+    assert_eq!(effects(&m.hear(PEER, 0)), ["advert A priority=100"]);
+    let lines = m.pass(SECOND);
+    assert_eq!(timed(&lines, &["advert"]).len(), 1, "the timer was restarted");
+    assert_eq!(m.state(), StateName::Master);
+}
+
+#[test]
+fn s11_a_better_advert_makes_a_backup() {
+    for (from, priority, yields) in [
+        (PEER, 101, true),
+        (LOWER, 101, true),
+        (PEER, 100, true),
+        (LOWER, 100, false),
+        (PEER, 99, false),
+        // Unsigned and byte by byte: 10.0.0.200 is higher than 10.0.0.2.
+        ("10.0.0.200", 100, true),
+        ("9.255.255.255", 100, false),
+        ("192.0.0.1", 100, true),
+    ] {
+        let mut m = Machine::master(&instance(""));
+        let lines = m.hear(from, priority);
+        let expected = if yields { StateName::Backup } else { StateName::Master };
+        assert_eq!(m.state(), expected, "{from} {priority}");
+        if yields {
+            assert_eq!(effects(&lines), ["remove A 192.0.2.1/24@eth0"], "no priority 0, no announcement");
+            assert_eq!(m.next(), Some(Duration::from_nanos(3_609_375_000)));
+        }
+    }
+}
+
+#[test]
+fn s12_an_inferior_advert_is_answered_and_the_addresses_announced_again() {
+    let mut m = Machine::master(&instance(""));
+    m.pass(SECOND / 4);
+    assert_eq!(effects(&m.hear(PEER, 50)), ["advert A priority=100", "announce A 192.0.2.1 repeat=5"]);
+    assert_eq!(effects(&m.hear(PEER, 50)), Vec::<String>::new(), "not a storm");
+    m.pass(SECOND / 2);
+    assert_eq!(only(&m.hear(PEER, 50), &["advert"]), ["advert A priority=100"]);
+    let lines = m.pass(5 * SECOND);
+    assert_eq!(timed(&lines, &["announce"]).len(), 1, "and once more later: {lines:?}");
+}
+
+#[test]
+fn s13_a_master_that_stops_sends_priority_0_and_waits_for_its_successor() {
+    let mut m = Machine::master(&instance("priority = 200"));
+    let lines = m.handle(Event::StopRequested);
+    assert_eq!(effects(&lines), ["advert A priority=0"], "the address stays");
+    assert!(!m.router.stopped());
+    let quiet = m.pass(400 * MS);
+    assert_eq!(timed(&quiet, &["advert", "remove"]), [], "no adverts any more");
+    let lines = m.hear(PEER, 100);
+    assert_eq!(effects(&lines), ["remove A 192.0.2.1/24@eth0"]);
+    assert!(m.router.stopped());
+    assert_eq!(m.next(), None);
+}
+
+#[test]
+fn s13_the_wait_for_a_successor_is_bounded() {
+    for (text, bound) in [
+        ("", Duration::from_nanos(996_093_750) + 50 * MS),
+        ("advert_interval = \"100ms\"", Duration::from_nanos(99_609_375) + 50 * MS),
+        ("version = 2\nadvert_interval = \"5s\"", Duration::from_nanos(996_093_750) + 50 * MS),
+        ("advert_interval = \"30s\"", 3 * SECOND),
+    ] {
+        let mut m = Machine::started(&instance(&format!("{text}\naddress_lease = false")));
+        m.pass(200 * SECOND);
+        assert_eq!(m.state(), StateName::Master);
+        m.handle(Event::StopRequested);
+        assert_eq!(m.next(), Some(bound), "{text}");
+        let lines = m.pass(bound);
+        assert_eq!(timed(&lines, &["remove"]).len(), 1);
+        assert!(m.router.stopped());
+    }
+}
+
+#[test]
+fn s13_without_hand_over_the_addresses_go_at_once() {
+    let mut m = Machine::master(&instance("hand_over = false"));
+    let lines = m.handle(Event::StopRequested);
+    assert_eq!(effects(&lines), ["advert A priority=0", "remove A 192.0.2.1/24@eth0"]);
+    assert!(m.router.stopped());
+}
+
+#[test]
+fn s13_another_one_leaving_is_no_successor() {
+    let mut m = Machine::master(&instance(""));
+    m.handle(Event::StopRequested);
+    assert_eq!(effects(&m.hear(PEER, 0)), Vec::<String>::new());
+    assert!(!m.router.stopped());
+}
+
+#[test]
+fn s17_nothing_is_announced_before_the_link_is_up_and_the_address_installed() {
+    let mut m = Machine::new(&instance("priority = 255"));
+    m.change("eth0", |f| f.carrier = false);
+    let lines = m.begin();
+    assert_eq!(effects(&lines), ["listen eth0 ipv4 vrids=51 multicast"]);
+    assert_eq!(m.state(), StateName::Fault);
+    let lines = effects(&m.change("eth0", |f| f.carrier = true));
+    assert_eq!(
+        lines,
+        ["advert A priority=255", "install A 192.0.2.1/24@eth0 lifetime=3s", "announce A 192.0.2.1 repeat=5",]
+    );
+}
+
+#[test]
+fn s19_a_second_owner_is_reported_and_changes_nothing() {
+    let mut m = Machine::started(&instance("priority = 255"));
+    let lines = m.hear(PEER, 255);
+    assert_eq!(only(&lines, &["report incompatible peer"]).len(), 1, "{lines:?}");
+    assert_eq!(effects(&lines), Vec::<String>::new());
+    assert_eq!(m.state(), StateName::Master);
+}
+
+#[test]
+fn w12_dropped_packets_are_counted_and_reported_a_few_times() {
+    let mut m = Machine::started(&instance(""));
+    let mut lines = Vec::new();
+    for _ in 0..10_000 {
+        lines.extend(m.packet(PEER, &[0x31, 51, 100, 1, 0, 100, 0xde, 0xad, 1, 2, 3, 4]));
+    }
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    let status = m.router.status(m.now);
+    assert_eq!(status.instances[0].advertisements.rejected["checksum"], 10_000);
+    m.pass(11 * SECOND);
+    m.packet(PEER, &[0x31, 51, 100, 1, 0, 100, 0xde, 0xad, 1, 2, 3, 4]);
+}
+
+#[test]
+fn w12_a_flood_of_forged_peers_is_told_a_few_times() {
+    let mut m = Machine::started(&instance("auth = { type = \"pass\", password = \"1111\" }"));
+    let mut lines = Vec::new();
+    for n in 0..2000_u32 {
+        let [_, _, c, d] = n.to_be_bytes();
+        let from = format!("10.9.{c}.{d}");
+        // Version 2 without a password, checksum right.
+        let mut packet = vec![0x21, 51, 100, 1, 0, 1, 0, 0, 192, 0, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0];
+        let sum = crate::wire::checksum::sum(Form::Plain, ip(&from), ip("224.0.0.18"), &packet);
+        packet[6..8].copy_from_slice(&sum.to_be_bytes());
+        lines.extend(m.packet(&from, &packet));
+    }
+    assert!(lines.len() <= 12, "{} lines", lines.len());
+    assert!(lines[0].contains("field=auth.type mine=\"pass\" theirs=\"none\""), "{}", lines[0]);
+}
+
+#[test]
+fn w10_other_routers_packets_have_no_effect() {
+    let mut m = Machine::started(&instance("priority = 100"));
+    m.pass(SECOND);
+    let before = m.next();
+    let lines = m.packet(PEER, &[0x31, 52, 255, 1, 0, 100, 0, 0, 192, 0, 2, 1]);
+    assert_eq!(effects(&lines), Vec::<String>::new());
+    assert_eq!(m.next(), before);
+}
+
+#[test]
+fn v2_7_the_skew_does_not_depend_on_the_interval() {
+    for interval in [SECOND, 3 * SECOND, 255 * SECOND] {
+        assert_eq!(skew_time(Version::V2, 100, interval), Duration::from_nanos(609_375_000));
+    }
+    let mut m = Machine::started(&instance("version = 2\nadvert_interval = \"3s\""));
+    m.hear(PEER, 0);
+    assert_eq!(m.next(), Some(Duration::from_nanos(609_375_000)));
+}
+
+#[test]
+fn v2_8_the_down_interval_is_three_intervals_and_the_skew() {
+    assert_eq!(master_down_interval(Version::V2, 100, 3 * SECOND, 3), Duration::from_nanos(9_609_375_000));
+    let m = Machine::started(&instance("version = 2\nadvert_interval = \"3s\""));
+    assert_eq!(m.next(), Some(Duration::from_nanos(9_609_375_000)));
+}
+
+#[test]
+fn v3_9_the_master_s_interval_is_learned() {
+    let mut m = Machine::started(&instance("priority = 100"));
+    m.hear_from(0, PEER, 200, 3 * SECOND);
+    // FRR shows 10820 ms here, cutting to centiseconds; exact is 9 s + 3 s * 156 / 256.
+    assert_eq!(m.next(), Some(Duration::from_nanos(10_828_125_000)));
+}
+
+#[test]
+fn v3_11_the_skew_follows_the_interval_exactly() {
+    for (priority, nanos) in [(254, 7_812_500), (200, 218_750_000), (100, 609_375_000), (1, 996_093_750)] {
+        assert_eq!(skew_time(Version::V3, priority, SECOND), Duration::from_nanos(nanos));
+    }
+    // At one centisecond every priority still has a skew of its own.
+    let mut skews: Vec<Duration> = (1..=254).map(|p| skew_time(Version::V3, p, 10 * MS)).collect();
+    skews.dedup();
+    assert_eq!(skews.len(), 254);
+}
+
+#[test]
+fn v3_12_the_down_interval_is_three_intervals_and_the_skew() {
+    assert_eq!(master_down_interval(Version::V3, 200, SECOND, 3), Duration::from_nanos(3_218_750_000));
+    let m = Machine::started(&instance("priority = 200\nadvert_interval = \"10ms\""));
+    assert_eq!(m.next(), Some(Duration::from_nanos(32_187_500)));
+    let m = Machine::started(&instance("priority = 200\ndown_timer_adverts = 5"));
+    assert_eq!(m.next(), Some(Duration::from_nanos(5_218_750_000)));
+}
+
+#[test]
+fn v3_13_the_skew_is_that_of_the_learned_interval() {
+    let mut m = Machine::started(&instance("priority = 100"));
+    m.hear_from(0, PEER, 200, 3 * SECOND);
+    m.hear_from(0, PEER, 0, 3 * SECOND);
+    assert_eq!(m.next(), Some(Duration::from_nanos(1_828_125_000)));
+}
+
+#[test]
+fn a_master_sends_its_own_interval_whatever_it_learned() {
+    let mut m = Machine::started(&instance("priority = 100"));
+    m.hear_from(0, PEER, 200, 3 * SECOND);
+    let packets = m.packets(13 * SECOND);
+    assert_eq!(packets.len(), 3, "at 10.8 s, 11.8 s, 12.8 s");
+    assert_eq!(packets[0].copies[0].payload[4..6], [0, 100]);
+}
+
+#[test]
+fn w2_w6_adverts_leave_with_ttl_255_from_the_primary_address() {
+    let mut m = Machine::started(&instance(""));
+    let packets = m.packets(4 * SECOND);
+    let copy = &packets[0].copies[0];
+    assert_eq!((copy.ttl, copy.source, copy.destination), (255, ip("10.0.0.2"), ip("224.0.0.18")));
+    let text = instance("").replace("192.0.2.1/24", "fe80::5");
+    let packets = Machine::started(&text).packets(4 * SECOND);
+    let copy = &packets[0].copies[0];
+    assert_eq!((copy.ttl, copy.source, copy.destination), (255, ip("fe80::2"), ip("ff02::12")));
+}
+
+#[test]
+fn d6_a_backup_that_was_stalled_listens_before_it_acts() {
+    let mut m = Machine::started(&instance("priority = 100"));
+    m.hear(PEER, 200);
+    assert_eq!(effects(&m.stall(10 * SECOND)), Vec::<String>::new());
+    assert_eq!(m.state(), StateName::Backup);
+    assert_eq!(m.next(), Some(Duration::from_nanos(1_609_375_000)), "one interval and the skew more");
+    m.pass(2 * SECOND);
+    assert_eq!(m.state(), StateName::Master, "and nobody was heard");
+}
+
+#[test]
+fn d6_a_backup_that_is_a_little_late_acts() {
+    let mut m = Machine::started(&instance("priority = 100"));
+    m.stall(4 * SECOND);
+    assert_eq!(m.state(), StateName::Master);
+}
+
+#[test]
+fn d6_a_master_that_was_stalled_announces_again() {
+    let mut m = Machine::master(&instance("announce = { repeat = 2, delay = 0 }"));
+    let lines = effects(&m.stall(5 * SECOND));
+    assert_eq!(
+        only(&lines, &["advert", "announce"]),
+        ["announce A 192.0.2.1 repeat=2", "advert A priority=100"]
+    );
+}
+
+#[test]
+fn d6_a_stalled_master_that_does_not_preempt_steps_back() {
+    let mut m = Machine::master(&instance("preempt = false"));
+    m.now += 5 * SECOND;
+    m.hear(PEER, 50);
+    assert_eq!(m.state(), StateName::Backup);
+    let mut m = Machine::master(&instance("preempt = false"));
+    m.stall(5 * SECOND);
+    assert_eq!(m.state(), StateName::Backup);
+    assert_eq!(m.next(), Some(Duration::from_nanos(1_609_375_000)));
+}
+
+#[test]
+fn unicast_adverts_go_to_each_peer() {
+    let mut m = Machine::started(&instance("unicast_peers = [\"10.0.0.3\", \"10.0.0.4\"]\nunicast_ttl = 9"));
+    let packets = m.packets(4 * SECOND);
+    let to: Vec<_> = packets[0].copies.iter().map(|c| (c.destination, c.ttl)).collect();
+    assert_eq!(to, [(ip("10.0.0.3"), 9), (ip("10.0.0.4"), 9)]);
+    assert_ne!(
+        packets[0].copies[0].payload, packets[0].copies[1].payload,
+        "the checksum covers the destination"
+    );
+}
+
+#[test]
+fn notifications_come_in_order_with_their_arguments() {
+    let mut m = Machine::started(&instance(
+        "notify = { master = [\"/m\", \"x y\"], backup = \"/b\", fault = \"/f\", stop = \"/s\", any = \"/any -q\" }",
+    ));
+    let lines = m.pass(4 * SECOND);
+    let lines: Vec<String> = timed(&lines, &["notify"]).into_iter().map(|(_, l)| l).collect();
+    assert_eq!(
+        lines,
+        [
+            "notify instance A MASTER priority=100 run=/m x y",
+            "notify instance A MASTER priority=100 run=/any -q INSTANCE A MASTER 100",
+        ]
+    );
+    let lines = m.change("eth0", |f| f.up = false);
+    assert_eq!(only(&lines, &["notify"])[0], "notify instance A FAULT priority=100 run=/f");
+    let lines = m.change("eth0", |_| ());
+    assert_eq!(only(&lines, &["notify"])[0], "notify instance A BACKUP priority=100 run=/b");
+    let lines = m.handle(Event::StopRequested);
+    assert_eq!(
+        only(&lines, &["notify"]),
+        [
+            "notify instance A STOP priority=100 run=/s",
+            "notify instance A STOP priority=100 run=/any -q INSTANCE A STOP 100",
+        ]
+    );
+}
