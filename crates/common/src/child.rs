@@ -20,9 +20,10 @@ use serde_json::{Value, json};
 
 use crate::checkpoint::Store;
 use crate::config::Sources;
-use crate::control::{ControlKey, Incoming, Server};
-use crate::event_loop::{Cx, Drained, EventLoop, Interest, Process, Readiness, Registration, Signal};
+use crate::control::{ClientId, ControlKey, Incoming, Server};
+use crate::event_loop::{Cx, Drained, EventLoop, Interest, Process, Readiness, Registration, Signal, clock};
 use crate::exit::Exit;
+use crate::log::timestamp;
 use crate::sys::inherit;
 
 /// The variable that tells a child its descriptors: `listener,config,life_line,checkpoint,mark`.
@@ -151,6 +152,12 @@ pub trait App {
     /// Instead of the second step: forgets the prepared plan.
     fn abort(&mut self);
 
+    /// What happened since the last call, for those who asked for `events`: objects with an `event` that names the
+    /// kind. Asked at the end of every turn.
+    fn events(&mut self) -> Vec<Value> {
+        Vec::new()
+    }
+
     /// A request beyond those every child knows.
     ///
     /// # Errors
@@ -180,6 +187,8 @@ struct Child<A: App> {
     store: Store,
     saved: Option<Vec<u8>>,
     incoming: Vec<Incoming>,
+    /// Who asked for `events`.
+    subscribers: Vec<ClientId>,
     /// Whether a plan waits for its commit.
     prepared: bool,
     stopping: bool,
@@ -219,6 +228,7 @@ fn try_run<A: App>(inherited: Inherited, mut app: A) -> Result<Exit, StartError>
         store: inherited.checkpoint,
         saved,
         incoming: Vec::new(),
+        subscribers: Vec::new(),
         prepared: false,
         stopping: false,
     };
@@ -240,6 +250,12 @@ impl<A: App> Child<A> {
         let outcome = match request.method.as_str() {
             "hello" => Ok(self.hello(cx)),
             "status" => Ok(self.app.status(cx.now())),
+            "events" => {
+                if !self.subscribers.contains(&client) {
+                    self.subscribers.push(client);
+                }
+                Ok(json!({}))
+            }
             "prepare" => self.prepare(fds),
             "commit" => self.commit(cx),
             "abort" => {
@@ -266,6 +282,23 @@ impl<A: App> Child<A> {
             "lateness_worst_us": micros(lateness.worst),
             "checkpoint": checkpoint.map(|state| base64::engine::general_purpose::STANDARD.encode(state)),
         })
+    }
+
+    /// Tells the subscribers. One that does not read is cut off by the server.
+    fn publish(&mut self, events: Vec<Value>, now: Instant) {
+        if events.is_empty() || self.subscribers.is_empty() {
+            return;
+        }
+        self.subscribers.retain(|client| self.control.is_connected(*client));
+        let at = timestamp(clock::wall());
+        for mut event in events {
+            if let Some(fields) = event.as_object_mut() {
+                fields.insert("at".to_owned(), at.clone().into());
+            }
+            for client in &self.subscribers {
+                self.control.push(*client, &event, now);
+            }
+        }
     }
 
     fn prepare(&mut self, fds: Vec<OwnedFd>) -> Result<Value, String> {
@@ -338,7 +371,9 @@ impl<A: App> Process for Child<A> {
         }
     }
 
-    fn settled(&mut self, _cx: &mut Cx<'_, Self::Key>) {
+    fn settled(&mut self, cx: &mut Cx<'_, Self::Key>) {
+        let events = self.app.events();
+        self.publish(events, cx.now());
         let Some(state) = self.app.checkpoint() else { return };
         match self.store.save(&state) {
             Ok(()) => self.saved = Some(state),

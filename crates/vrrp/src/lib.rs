@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod effects;
+pub mod events;
 pub mod io;
 pub mod machine;
 pub mod plan;

@@ -273,6 +273,11 @@ impl App for Vrrp {
         running.saving.save(&running.router)
     }
 
+    fn events(&mut self) -> Vec<Value> {
+        let facts = self.running.as_mut().map(|running| running.effects.take_facts());
+        facts.into_iter().flatten().map(|fact| crate::events::event(&fact)).collect()
+    }
+
     fn prepare(&mut self, sources: &Sources) -> Result<Value, String> {
         let next = configure(sources)?;
         let steps = crate::reload::diff(&self.configured.plan, &next.plan);

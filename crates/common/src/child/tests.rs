@@ -10,6 +10,7 @@ struct Toy {
     word: String,
     prepared: Option<String>,
     dirty: bool,
+    happened: Vec<&'static str>,
     stopped: bool,
 }
 
@@ -51,6 +52,10 @@ impl App for Toy {
     fn abort(&mut self) {
         self.prepared = None;
     }
+    fn events(&mut self) -> Vec<Value> {
+        let happened = std::mem::take(&mut self.happened);
+        happened.into_iter().map(|what| json!({ "event": what })).collect()
+    }
     fn stop(&mut self, _: &mut AppCx<'_, ()>) {
         self.stopped = true;
     }
@@ -88,6 +93,7 @@ impl Lab {
             saved: store.load(),
             store,
             incoming: vec![],
+            subscribers: vec![],
             prepared: false,
             stopping: false,
         };
@@ -181,6 +187,30 @@ fn the_end_of_the_watchdog_is_an_orderly_stop() {
     let mut lab = Lab::new("lifeline", Store::create("t").unwrap());
     lab.life_line = None;
     assert_eq!(lab.event_loop.run(&mut lab.child).unwrap(), Exit::Done);
+}
+
+#[test]
+fn events_go_to_those_who_asked_and_to_nobody_else() {
+    let mut lab = Lab::new("events", Store::create("t").unwrap());
+    let (mut listener, mut other) = (lab.connect(), lab.connect());
+    lab.child.app.happened = vec!["too early"];
+    lab.call(&mut other, "hello").unwrap();
+    lab.call(&mut listener, "events").unwrap();
+    lab.call(&mut listener, "events").unwrap();
+    lab.child.app.happened = vec!["one", "two"];
+    lab.call(&mut other, "hello").unwrap();
+    for expected in ["one", "two"] {
+        let line = lab.line(&mut listener).unwrap();
+        let event: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(event["event"], expected);
+        assert!(event["at"].as_str().is_some_and(|at| at.ends_with('Z')), "{line}");
+    }
+    drop(listener);
+    lab.child.app.happened = vec!["too late"];
+    lab.call(&mut other, "hello").unwrap();
+    lab.child.app.happened = vec!["too late"];
+    lab.call(&mut other, "hello").unwrap();
+    assert_eq!(lab.child.subscribers, [], "who has gone is forgotten");
 }
 
 #[test]

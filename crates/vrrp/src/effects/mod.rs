@@ -39,6 +39,7 @@ pub struct Effects<K: Copy> {
     // Kept between announcements for its memory.
     frame: Vec<u8>,
     moved: bool,
+    facts: Vec<Fact>,
 }
 
 impl<K: Copy> Effects<K> {
@@ -62,6 +63,7 @@ impl<K: Copy> Effects<K> {
             listener_key,
             frame: Vec::new(),
             moved: false,
+            facts: Vec::new(),
         })
     }
 
@@ -82,8 +84,16 @@ impl<K: Copy> Effects<K> {
                 log::trace!("{action}");
             }
             self.perform_one(&action, now, news);
+            if let Action::Report(fact) = action {
+                self.facts.push(fact);
+            }
         }
         self.scripts.flush(now);
+    }
+
+    /// What was reported since the last call; to be asked every turn.
+    pub fn take_facts(&mut self) -> Vec<Fact> {
+        std::mem::take(&mut self.facts)
     }
 
     /// Whether an instance changed its state since the last call.

@@ -1,5 +1,7 @@
 //! Notify commands: order, bounds, surroundings.
 
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use lab::{Holdfast, Result, SECONDS_10, alive, wait};
@@ -137,4 +139,33 @@ fn a_command_goes_on_when_the_process_that_started_it_is_killed() -> Result {
     stage.wait_note("log", "ended", SECONDS_10)?;
     // Its successor is master as before: no change, nothing to tell.
     wait::stays("quiet", Duration::from_secs(1), || Ok(stage.notes("log") == ["begun", "ended"]))
+}
+
+#[test]
+fn a_program_that_asks_for_events_gets_them_as_lines() -> Result {
+    lab::require_privileges()?;
+    let (lan, a, _b) = directors()?;
+    let holdfast = Holdfast::start(&a, &instance(100, ""))?;
+    holdfast.wait_state("VI_1", "master", SECONDS_10)?;
+    let mut socket = UnixStream::connect(holdfast.folder().path().join("run/vrrp.sock"))?;
+    socket.set_read_timeout(Some(SECONDS_10))?;
+    socket.write_all(b"{\"id\":1,\"method\":\"events\"}\n")?;
+    let mut lines = BufReader::new(socket).lines();
+    let mut next = || -> Result<serde_json::Value> {
+        Ok(serde_json::from_str(&lines.next().ok_or_else(|| lab::Error::new("it hung up"))??)?)
+    };
+    assert_eq!(next()?, serde_json::json!({ "id": 1, "result": {} }));
+    lan.unplug(&a, "eth0")?;
+    let mut seen = Vec::new();
+    while seen.last() != Some(&"state_changed".to_owned()) {
+        let event = next()?;
+        if event["event"] == "state_changed" {
+            assert_eq!((&event["instance"], &event["from"]), (&"VI_1".into(), &"master".into()));
+            assert_eq!(event["to"], "fault");
+            assert!(event["at"].is_string() && event["reason"].is_string(), "{event}");
+        }
+        seen.push(event["event"].as_str().unwrap_or_default().to_owned());
+    }
+    assert!(seen.contains(&"fault".to_owned()), "its cause, too: {seen:?}");
+    Ok(())
 }

@@ -1,0 +1,136 @@
+//! Facts as the JSON lines that a program gets which asked the control socket for `events`. Fields may be added, none
+//! renamed.
+
+use serde_json::{Value, json};
+
+use crate::machine::fact::Fact;
+
+/// A fact as an object; `event` names its kind.
+#[must_use]
+pub fn event(fact: &Fact) -> Value {
+    match fact {
+        Fact::Transition { instance, from, to, reason, priority } => json!({
+            "event": "state_changed",
+            "instance": instance.name.as_str(),
+            "from": from.word(),
+            "to": to.word(),
+            "priority": priority,
+            "reason": reason.to_string(),
+        }),
+        Fact::GroupTransition { group, from, to } => json!({
+            "event": "state_changed",
+            "sync_group": group.as_str(),
+            "from": from.word(),
+            "to": to.word(),
+        }),
+        Fact::HandingOver { instance, at_most_ms } => json!({
+            "event": "handing_over", "instance": instance.name.as_str(), "at_most_ms": at_most_ms,
+        }),
+        Fact::CauseArose { instance, cause } => json!({
+            "event": "fault", "instance": instance.name.as_str(), "cause": cause.to_string(),
+        }),
+        Fact::CauseGone { instance, cause } => json!({
+            "event": "fault_gone", "instance": instance.name.as_str(), "cause": cause.to_string(),
+        }),
+        Fact::Priority { instance, from, to } => json!({
+            "event": "priority_changed", "instance": instance.name.as_str(), "from": from, "to": to,
+        }),
+        Fact::MasterHeard { instance, master, priority } => json!({
+            "event": "master_heard",
+            "instance": instance.name.as_str(),
+            "master": master,
+            "priority": priority,
+        }),
+        Fact::InferiorHeard { instance, sender, priority, suppressed } => json!({
+            "event": "inferior_advert",
+            "instance": instance.name.as_str(),
+            "sender": sender,
+            "priority": priority,
+            "suppressed": suppressed,
+        }),
+        Fact::Script { script, up, outcome } => json!({
+            "event": "script_changed", "script": script.as_str(), "up": up, "outcome": outcome,
+        }),
+        Fact::Rejected { instance, link, source, reason, suppressed } => json!({
+            "event": "packet_dropped",
+            "instance": instance.as_ref().map(|tag| tag.name.as_str()),
+            "interface": link.as_str(),
+            "source": source,
+            "reason": reason.code(),
+            "suppressed": suppressed,
+        }),
+        Fact::IncompatiblePeer { instance, peer, difference } => json!({
+            "event": "incompatible_peer",
+            "instance": instance.name.as_str(),
+            "peer": peer,
+            "field": difference.field.key(),
+            "mine": difference.mine,
+            "theirs": difference.theirs,
+        }),
+        Fact::Repaired { instance, address } => json!({
+            "event": "address_repaired",
+            "instance": instance.name.as_str(),
+            "address": address.address,
+            "interface": address.link.as_str(),
+        }),
+        Fact::ForeignAddress { instance, address } => json!({
+            "event": "foreign_address",
+            "instance": instance.name.as_str(),
+            "address": address.address,
+            "interface": address.link.as_str(),
+        }),
+        Fact::EffectFailed { instance, error, suppressed } => json!({
+            "event": "effect_failed",
+            "instance": instance.name.as_str(),
+            "error": error,
+            "suppressed": suppressed,
+        }),
+        Fact::Stalled { instance, late_ms } => json!({
+            "event": "stalled", "instance": instance.name.as_str(), "late_ms": late_ms,
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::fact::{Reason, StateName};
+    use crate::machine::id::{InstanceId, LinkName, Tag};
+    use crate::wire::admit::Reject;
+
+    fn tag() -> Tag {
+        Tag { id: InstanceId(3), name: "VI_1".into() }
+    }
+
+    #[test]
+    fn a_change_of_state_says_what_a_notify_command_gets_told() {
+        let fact = Fact::Transition {
+            instance: tag(),
+            from: StateName::Backup,
+            to: StateName::Master,
+            reason: Reason::Stopping,
+            priority: 80,
+        };
+        let told = json!({
+            "event": "state_changed", "instance": "VI_1", "from": "backup", "to": "master", "priority": 80,
+            "reason": Reason::Stopping.to_string(),
+        });
+        assert_eq!(event(&fact), told);
+    }
+
+    #[test]
+    fn addresses_are_text_and_what_is_not_known_is_null() {
+        let fact = Fact::Rejected {
+            instance: None,
+            link: LinkName::new("eth0").unwrap(),
+            source: "fe80::1".parse().unwrap(),
+            reason: Reject::Checksum,
+            suppressed: 4,
+        };
+        let told = json!({
+            "event": "packet_dropped", "instance": null, "interface": "eth0", "source": "fe80::1",
+            "reason": Reject::Checksum.code(), "suppressed": 4,
+        });
+        assert_eq!(event(&fact), told);
+    }
+}
