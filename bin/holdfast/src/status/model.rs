@@ -8,9 +8,10 @@ use serde_json::Value;
 pub(super) struct Whole {
     pub(super) version: String,
     pub(super) router_id: Option<String>,
-    pub(super) watchdog: Option<Watchdog>,
-    pub(super) vrrp: Option<Vrrp>,
-    pub(super) checker: Option<Checker>,
+    /// The parts are read one by one, so that a surprise in one leaves the others readable.
+    pub(super) watchdog: Option<Value>,
+    pub(super) vrrp: Option<Value>,
+    pub(super) checker: Option<Value>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -81,8 +82,19 @@ pub(super) struct Instance {
     pub(super) master: Option<String>,
     pub(super) since_s: Option<f64>,
     pub(super) faults: Vec<String>,
+    pub(super) handing_over: bool,
+    pub(super) incompatible_peers: Vec<IncompatiblePeer>,
     pub(super) advertisements: Advertisements,
     pub(super) transitions: u64,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct IncompatiblePeer {
+    pub(super) peer: String,
+    pub(super) field: String,
+    pub(super) mine: String,
+    pub(super) theirs: String,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -90,6 +102,7 @@ pub(super) struct Instance {
 pub(super) struct Advertisements {
     pub(super) sent: u64,
     pub(super) received: u64,
+    pub(super) send_failed: u64,
     pub(super) rejected: std::collections::BTreeMap<String, u64>,
 }
 
@@ -113,19 +126,33 @@ pub(super) struct Script {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Checker {
+    pub(super) ipvs: Option<Ipvs>,
     pub(super) virtual_servers: Vec<VirtualServer>,
+}
+
+/// What the checker knows of the kernel's table.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Ipvs {
+    pub(super) services: u64,
+    pub(super) destinations: u64,
+    pub(super) repairs: u64,
+    pub(super) refused: Vec<String>,
+    pub(super) reachable: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct VirtualServer {
     pub(super) address: String,
+    pub(super) addresses: Vec<String>,
     pub(super) protocol: String,
     pub(super) scheduler: String,
     pub(super) forward: String,
     pub(super) quorum: u64,
     pub(super) quorum_met: bool,
     pub(super) sorry_active: bool,
+    pub(super) sorry_server: Option<String>,
     pub(super) real_servers: Vec<RealServer>,
 }
 

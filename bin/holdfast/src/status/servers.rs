@@ -1,12 +1,20 @@
 //! Virtual and real servers and their checks.
 
 use super::grid::{Cell, Grid, Tone, painted};
-use super::model::{Check, Checker, RealServer, VirtualServer};
+use super::model::{Check, Checker, Ipvs, RealServer, VirtualServer};
 use super::text::{ago, took};
 
 /// What is wrong with the servers.
 pub(super) fn problems(part: &Checker) -> Vec<String> {
     let mut problems = Vec::new();
+    if let Some(ipvs) = &part.ipvs {
+        if ipvs.reachable == Some(false) {
+            problems.push("the kernel's IPVS table cannot be reached".to_owned());
+        }
+        for refusal in &ipvs.refused {
+            problems.push(format!("the kernel refuses: {refusal}"));
+        }
+    }
     for server in &part.virtual_servers {
         let down = server.real_servers.iter().filter(|real| !real.alive).count();
         let all = server.real_servers.len();
@@ -22,6 +30,9 @@ pub(super) fn problems(part: &Checker) -> Vec<String> {
 }
 
 fn name(server: &VirtualServer) -> String {
+    if server.addresses.len() > 1 {
+        return format!("{} {}", server.protocol, server.addresses.join(" "));
+    }
     if server.protocol.is_empty() {
         server.address.clone()
     } else {
@@ -31,7 +42,12 @@ fn name(server: &VirtualServer) -> String {
 
 /// The tables of the checker process.
 pub(super) fn render(part: &Checker, colour: bool) -> String {
-    let blocks: Vec<String> = part.virtual_servers.iter().map(|server| block(server, colour)).collect();
+    let mut blocks: Vec<String> = part.virtual_servers.iter().map(|server| block(server, colour)).collect();
+    if let Some(Ipvs { services, destinations, repairs, .. }) = &part.ipvs {
+        blocks.push(format!(
+            "IPVS TABLE {services} services, {destinations} destinations, {repairs} repairs\n"
+        ));
+    }
     blocks.join("\n")
 }
 
@@ -42,16 +58,23 @@ fn block(server: &VirtualServer, colour: bool) -> String {
     } else {
         Cell("NOT MET".to_owned(), Tone::Bad)
     };
-    let sorry = if server.sorry_active { ", sorry server active" } else { "" };
+    let sorry = match &server.sorry_server {
+        Some(address) if server.sorry_active => format!(", sorry server {address} ACTIVE"),
+        Some(address) => format!(", sorry server {address} waits"),
+        None => String::new(),
+    };
+    let how = format!("{} {}", server.scheduler, server.forward);
     let mut out = format!(
-        "VIRTUAL SERVER {}  {} {}  {alive} of {} alive, quorum {} {}{sorry}\n",
+        "VIRTUAL SERVER {}  {}  {alive} of {} alive, quorum {} {}{sorry}\n",
         name(server),
-        server.scheduler,
-        server.forward,
+        how.trim_end(),
         server.real_servers.len(),
         server.quorum,
         painted(&met, colour),
     );
+    if server.real_servers.is_empty() {
+        return out;
+    }
     let mut grid = Grid::new(&["REAL SERVER", "STATE", "WEIGHT", "ACTIVE", "INACTIVE", "CHECKS"]);
     for real in &server.real_servers {
         let state =

@@ -23,12 +23,13 @@ fn whole() -> Value {
                   "faults": [], "advertisements": { "sent": 7, "received": 2, "rejected": { "wrong password": 2 } }, "transitions": 1 },
                 { "name": "VI_2", "interface": "eth1", "virtual_router_id": 52, "version": 3, "family": "ipv4", "state": "fault",
                   "priority": 100, "effective_priority": 100, "addresses": [], "master": null, "since_s": 3,
-                  "faults": ["interface eth1 is missing"], "advertisements": { "sent": 0, "received": 0, "rejected": {} }, "transitions": 3 },
+                  "faults": ["interface eth1 is missing"], "advertisements": { "sent": 0, "received": 0, "rejected": {} }, "transitions": 3, "handing_over": true,
+                  "incompatible_peers": [{ "peer": "10.0.0.3", "field": "advert_interval", "mine": "1s", "theirs": "2s" }] },
             ],
             "sync_groups": [{ "name": "G1", "state": "fault", "instances": ["VI_1", "VI_2"] }],
             "scripts": [{ "name": "chk_nginx", "up": false, "last_exit": 1, "runs": 9 }],
         },
-        "checker": { "virtual_servers": [
+        "checker": { "ipvs": { "services": 1, "destinations": 2, "repairs": 3, "refused": ["add tcp 192.0.2.1:80: no such scheduler"], "reachable": false }, "virtual_servers": [
             { "address": "192.168.1.100:80", "protocol": "tcp", "scheduler": "wrr", "forward": "dr", "quorum": 1, "quorum_met": true,
               "sorry_active": false, "real_servers": [
                 { "address": "192.168.1.11:80", "alive": true, "weight": 1, "effective_weight": 1, "active_connections": 12,
@@ -39,6 +40,10 @@ fn whole() -> Value {
                     { "type": "tcp", "up": false, "last_result": "connection refused", "last_duration_us": 90, "since_s": 61, "failures": 4 },
                     { "type": "script", "up": null, "last_result": null, "last_duration_us": null, "since_s": null, "failures": 0 }] },
             ] },
+            { "address": "fwmark 10", "addresses": ["fwmark 10"], "protocol": null, "scheduler": "rr", "forward": null, "quorum": 1,
+              "quorum_met": false, "sorry_active": true, "sorry_server": "127.0.0.1:8080", "real_servers": [] },
+            { "address": "192.0.2.1:80", "addresses": ["192.0.2.1:80", "192.0.2.1:443"], "protocol": "tcp", "scheduler": "rr",
+              "forward": "dr", "quorum": 1, "quorum_met": true, "sorry_active": false, "sorry_server": "127.0.0.1", "real_servers": [] },
         ] },
     })
 }
@@ -49,8 +54,12 @@ fn everything_reads_at_a_glance_and_begins_with_what_is_wrong() {
 ! the checker process is starting
 ! the last reload was refused, generation 3 runs on: holdfast.toml:1:1: error: x
 ! VI_2 is in FAULT: interface eth1 is missing
+! VI_2: peer 10.0.0.3 has another advert_interval: 2s there, 1s here
 ! script chk_nginx fails: 1
+! the kernel's IPVS table cannot be reached
+! the kernel refuses: add tcp 192.0.2.1:80: no such scheduler
 ! tcp 192.168.1.100:80: 1 of 2 real servers down
+! fwmark 10 has no quorum: 0 of 0 real servers down, the sorry server answers
 
 Holdfast 0.1.0 on lb-1, up 1d3h
 /etc/holdfast/holdfast.toml, generation 3, loaded 2026-11-21T09:00:00Z; last reload refused 2026-11-21T10:00:00Z
@@ -65,6 +74,7 @@ VI_1      MASTER  1h06m  80 (of 100)  eth0       51    2    this node  7     2  
   rejected 2: wrong password
 VI_2      FAULT   3s     100          eth1       52    3    -          0     0
   fault: interface eth1 is missing
+  handing over: the addresses stay until the successor is heard
   3 transitions since start
 
 GROUP  STATE  INSTANCES
@@ -78,6 +88,12 @@ VIRTUAL SERVER tcp 192.168.1.100:80  wrr dr  1 of 2 alive, quorum 1 met
   192.168.1.11:80  up     1         12      40        http: 200 OK in 3.4 ms (for 1m40s)
   192.168.1.12:80  DOWN   0 (of 2)  -       -         tcp: connection refused in 90 us (4 failures, down 1m01s)
     also checked by script: not run yet
+
+VIRTUAL SERVER fwmark 10  rr  0 of 0 alive, quorum 1 NOT MET, sorry server 127.0.0.1:8080 ACTIVE
+
+VIRTUAL SERVER tcp 192.0.2.1:80 192.0.2.1:443  rr dr  0 of 0 alive, quorum 1 met, sorry server 127.0.0.1 waits
+
+IPVS TABLE 1 services, 2 destinations, 3 repairs
 ";
     assert_eq!(text::render(&whole(), None, false), expected);
 }
@@ -98,7 +114,13 @@ fn parts_that_say_less_or_more_are_shown_all_the_same() {
         false,
     );
     assert!(text.contains("\nA "), "{text}");
-    assert!(text::render(&json!({"vrrp": 3}), None, false).contains("try --json"));
+    assert!(text::render(&json!(3), None, false).contains("try --json"));
+    let text =
+        text::render(&json!({"vrrp": 3, "checker": {"virtual_servers": [{"address": "a"}]}}), None, false);
+    assert!(
+        text.contains("! the status of vrrp cannot be shown") && text.contains("VIRTUAL SERVER a"),
+        "{text}"
+    );
 }
 
 #[test]

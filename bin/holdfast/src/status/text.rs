@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::Deserialize as _;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::grid::{Cell, Tone, painted};
@@ -12,35 +13,33 @@ use crate::cli::What;
 
 /// The whole text.
 pub(super) fn render(status: &Value, what: Option<What>, colour: bool) -> String {
-    let whole = match Whole::deserialize(status) {
+    let whole = match Whole::deserialize(without_nulls(status)) {
         Ok(whole) => whole,
         Err(error) => return format!("the status cannot be shown ({error}); try --json\n"),
     };
     let shows = |part: What| what.is_none_or(|what| what == part);
     let mut problems = Vec::new();
     let mut parts = Vec::new();
-    if let Some(part) = whole.watchdog.as_ref().filter(|_| shows(What::Watchdog)) {
-        problems.extend(watchdog::problems(part));
-        parts.push(watchdog::render(part, &whole, colour));
+    if shows(What::Watchdog)
+        && let Some(part) = read(whole.watchdog.as_ref(), "watchdog", &mut problems)
+    {
+        problems.extend(watchdog::problems(&part));
+        parts.push(watchdog::render(&part, &whole, colour));
     }
     if shows(What::Vrrp) {
-        match &whole.vrrp {
-            Some(part) => {
-                problems.extend(vrrp::problems(part));
-                parts.push(vrrp::render(part, colour));
-            }
-            None if what.is_some() => parts.push("no virtual router is configured\n".to_owned()),
-            None => {}
+        if let Some(part) = read(whole.vrrp.as_ref(), "vrrp", &mut problems) {
+            problems.extend(vrrp::problems(&part));
+            parts.push(vrrp::render(&part, colour));
+        } else if what.is_some() {
+            parts.push("no virtual router is configured\n".to_owned());
         }
     }
     if shows(What::Servers) {
-        match &whole.checker {
-            Some(part) => {
-                problems.extend(servers::problems(part));
-                parts.push(servers::render(part, colour));
-            }
-            None if what.is_some() => parts.push("no virtual server is configured\n".to_owned()),
-            None => {}
+        if let Some(part) = read(whole.checker.as_ref(), "checker", &mut problems) {
+            problems.extend(servers::problems(&part));
+            parts.push(servers::render(&part, colour));
+        } else if what.is_some() {
+            parts.push("no virtual server is configured\n".to_owned());
         }
     }
     let mut out = String::new();
@@ -53,6 +52,29 @@ pub(super) fn render(status: &Value, what: Option<What>, colour: bool) -> String
     }
     out.push_str(&parts.join("\n"));
     out
+}
+
+/// One part, if it is there and can be read.
+fn read<T: DeserializeOwned>(part: Option<&Value>, name: &str, problems: &mut Vec<String>) -> Option<T> {
+    match T::deserialize(part?) {
+        Ok(part) => Some(part),
+        Err(error) => {
+            problems.push(format!("the status of {name} cannot be shown ({error}); try --json"));
+            None
+        }
+    }
+}
+
+/// The value with every null left out, so that what is null is shown as empty.
+fn without_nulls(value: &Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let kept = map.iter().filter(|(_, value)| !value.is_null());
+            Value::Object(kept.map(|(key, value)| (key.clone(), without_nulls(value))).collect())
+        }
+        Value::Array(list) => Value::Array(list.iter().map(without_nulls).collect()),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
+    }
 }
 
 /// A span of time as one reads it at a glance: the two largest units.

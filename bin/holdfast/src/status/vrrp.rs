@@ -12,6 +12,14 @@ pub(super) fn problems(part: &Vrrp) -> Vec<String> {
     for instance in part.instances.iter().filter(|instance| instance.state == "fault") {
         problems.push(format!("{} is in FAULT: {}", instance.name, instance.faults.join("; ")));
     }
+    for instance in &part.instances {
+        for peer in &instance.incompatible_peers {
+            problems.push(format!(
+                "{}: peer {} has another {}: {} there, {} here",
+                instance.name, peer.peer, peer.field, peer.theirs, peer.mine
+            ));
+        }
+    }
     for script in part.scripts.iter().filter(|script| script.up == Some(false)) {
         problems.push(format!("script {} fails: {}", script.name, plain(&script.last_exit)));
     }
@@ -75,6 +83,12 @@ pub(super) fn render(part: &Vrrp, colour: bool) -> String {
         ]);
         for fault in &instance.faults {
             grid.remark(format!("fault: {fault}"), Tone::Bad);
+        }
+        if instance.handing_over {
+            grid.remark("handing over: the addresses stay until the successor is heard", Tone::Calm);
+        }
+        if adverts.send_failed > 0 {
+            grid.remark(format!("{} advertisements could not be sent", adverts.send_failed), Tone::Bad);
         }
         for (reason, count) in adverts.rejected.iter().filter(|(_, count)| **count > 0) {
             grid.remark(format!("rejected {count}: {reason}"), Tone::Calm);
