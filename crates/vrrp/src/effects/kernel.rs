@@ -199,7 +199,8 @@ fn facts(link: &Link) -> LinkFacts {
         index: LinkIndex(link.index.0),
         up: link.up,
         carrier: link.running,
-        mac: link.mac.map(|mac| Mac(mac.0)),
+        // Nobody is to be told where an address is on a link without neighbours to resolve.
+        mac: link.mac.filter(|_| link.arp && !link.loopback).map(|mac| Mac(mac.0)),
         mtu: link.mtu,
     }
 }

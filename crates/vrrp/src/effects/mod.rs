@@ -79,7 +79,14 @@ impl<K: Copy> Effects<K> {
 
     /// Performs actions in order, emptying the list; what came of them is appended to `news`.
     pub fn perform(&mut self, actions: &mut Vec<Action>, now: Instant, news: &mut Vec<Event<'static>>) {
+        let mut asked = false;
         for action in actions.drain(..) {
+            asked |= matches!(
+                action,
+                Action::InstallAddresses { .. }
+                    | Action::RefreshAddresses { .. }
+                    | Action::RemoveAddresses { .. }
+            );
             if !matches!(action, Action::Report(_)) {
                 log::trace!("{action}");
             }
@@ -89,6 +96,10 @@ impl<K: Copy> Effects<K> {
             }
         }
         self.scripts.flush(now);
+        if asked {
+            // The kernel has reported what it did by now; read here, that costs no wake-up of its own.
+            self.kernel.ready(now, news);
+        }
     }
 
     /// What was reported since the last call; to be asked every turn.

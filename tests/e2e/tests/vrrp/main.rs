@@ -3,6 +3,7 @@
 
 mod addresses;
 mod adverts;
+mod hostile;
 mod links;
 mod restart;
 

@@ -61,6 +61,14 @@ fn reports_become_events_by_name() {
 }
 
 #[test]
+fn a_link_without_neighbours_has_no_hardware_address_to_announce() {
+    let ethernet = Link { mac: Some(link::Mac([2, 0, 0, 0, 0, 1])), ..link(3, "eth0") };
+    assert_eq!(facts(&ethernet).mac, Some(Mac([2, 0, 0, 0, 0, 1])));
+    assert_eq!(facts(&Link { arp: false, ..ethernet.clone() }).mac, None);
+    assert_eq!(facts(&Link { loopback: true, ..ethernet }).mac, None);
+}
+
+#[test]
 fn an_interface_made_anew_under_the_old_name_survives_the_late_end_of_the_old_one() {
     let (events, whole) = run(vec![
         monitor::Event::LinkSet(link(3, "eth0")),
