@@ -445,6 +445,9 @@ fn settled(w: &mut World, interval: Duration, instances: usize) {
             w.holders(vip(i)).into_iter().filter(|n| !forever || alive.contains(n)).collect();
         assert_eq!(holders, masters, "instance {i}");
         let master = *masters.first().unwrap();
+        if w.nodes[master].plan.groups.len() == 1 {
+            assert_eq!(masters, w.masters(0), "a group is divided");
+        }
         let status = |n: usize| w.nodes[n].router.as_ref().unwrap().status(w.now).instances[i].clone();
         let best = alive.iter().map(|n| status(*n).effective_priority).max().unwrap();
         if w.nodes.iter().all(|n| n.plan.instances[0].preempt) {

@@ -111,6 +111,7 @@ fn groups(tables: Vec<Table<'_>>, read: &[Read], scripts: &Scripts, d: &mut Diag
             d.warning(members.span, format!("sync group \"{}\" has one instance only", name.value));
         }
         check_owners(&found, d);
+        check_priorities(&found, d);
         groups.push(GroupPlan {
             name: Name::from(name.value.as_str()),
             members: found.iter().filter_map(|(r, _)| r.plan.as_ref().map(|p| p.key)).collect(),
@@ -137,6 +138,18 @@ fn check_owners(members: &[(&Read, Span)], d: &mut Diagnostics) {
     if let (Some((_, owner)), Some((_, other))) = (owner, other) {
         d.error(*other, "a sync group has owners (priority 255) only, or none")
             .note(*owner, "this one is an owner");
+    }
+}
+
+/// With different priorities two machines can each have a better member, and neither the better group.
+fn check_priorities(members: &[(&Read, Span)], d: &mut Diagnostics) {
+    let priority = |r: &Read| r.plan.as_ref().map(|p| p.priority).filter(|p| *p != 255);
+    let Some((first, span)) = members.first() else { return };
+    let differs = members.iter().find(|(r, _)| priority(r).is_some() && priority(r) != priority(first));
+    if let (Some((_, other)), Some(_)) = (differs, priority(first)) {
+        d.warning(*other, "the instances of a sync group should have the same priority")
+            .note(*span, "it is another one here")
+            .hint("a group moves as one: its members cannot have different masters");
     }
 }
 

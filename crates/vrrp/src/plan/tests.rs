@@ -312,6 +312,24 @@ fn owners_and_others_do_not_move_together() {
 }
 
 #[test]
+fn members_of_a_group_should_have_one_priority() {
+    let text = format!(
+        "[vrrp]\ninterface = \"eth0\"\n\
+        [[vrrp.instance]]\nname = \"A\"\nvirtual_router_id = 1\npriority = 90\n{VIP}\n\
+        [[vrrp.instance]]\nname = \"B\"\nvirtual_router_id = 2\nvirtual_addresses = [\"192.0.2.2\"]\n\
+        [[vrrp.sync_group]]\nname = \"G\"\ninstances = [\"A\", \"B\"]\n"
+    );
+    let (_, faults) = read(&text);
+    assert_eq!(
+        faults,
+        [
+            "h.toml:14:19: warning: the instances of a sync group should have the same priority",
+            "h.toml:14:14: note: it is another one here",
+        ]
+    );
+}
+
+#[test]
 fn an_owner_cannot_have_what_only_others_need() {
     let faults = instance(&format!(
         "{VIP}\npriority = 255\nstate = \"backup\"\npreempt = false\n\
