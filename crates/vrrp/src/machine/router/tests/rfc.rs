@@ -40,6 +40,22 @@ fn the_wish_to_be_master_waits_for_one_interval_and_the_skew() {
 }
 
 #[test]
+fn s3_a_backup_has_no_address_to_answer_for() {
+    // What an earlier run left goes at the start, what it held goes when it yields.
+    let mut links = links();
+    links[0].addresses.push(observed("192.0.2.1", true));
+    let mut m = Machine::with_links(&instance(""), links);
+    assert_eq!(only(&m.begin(), &["remove", "install"]), ["remove A 192.0.2.1/24@eth0"]);
+    m.pass(4 * SECOND);
+    assert_eq!(m.state(), StateName::Master);
+    assert_eq!(only(&m.hear(PEER, 200), &["remove"]), ["remove A 192.0.2.1/24@eth0"]);
+    for _ in 0..20 {
+        m.hear(PEER, 200);
+        assert_eq!(m.pass(SECOND), [], "and nothing is done as long as the master is heard");
+    }
+}
+
+#[test]
 fn s4_silence_makes_a_master_advert_before_announcement() {
     let mut m = Machine::started(&instance("priority = 100"));
     let lines = m.pass(4 * SECOND);
