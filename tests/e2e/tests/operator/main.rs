@@ -1,0 +1,4 @@
+//! What an operator has in hand: the init script, and `holdfast` against a daemon that runs.
+
+mod command;
+mod init;
