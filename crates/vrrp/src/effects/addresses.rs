@@ -1,7 +1,10 @@
 //! Virtual addresses on and off their interfaces.
 //!
-//! Each request is one netlink message, an instance's addresses one batch. What the kernel refuses comes back as an
-//! event, address by address.
+//! Requests are gathered and sent together, in their order: when hundreds of instances move at once, or renew their
+//! leases at once, that is two system calls for two hundred addresses. What the kernel refuses comes back as an event,
+//! address by address.
+
+use std::net::IpAddr;
 
 use common::netlink::address::{self, Address, NODAD, NOPREFIXROUTE};
 use common::netlink::link::IfIndex;
@@ -10,87 +13,107 @@ use common::netlink::{Failure, Message, Socket};
 use super::kernel::Names;
 use crate::machine::address::{Lifetime, Scope, VirtualAddress};
 use crate::machine::event::Event;
-use crate::machine::id::InstanceId;
+use crate::machine::id::{InstanceId, LinkName};
 
 /// A lifetime without end, as the kernel has it.
 const FOREVER: u32 = u32::MAX;
 
-/// Installs addresses, or renews their lease.
-pub(super) fn install(
-    socket: &mut Socket,
-    names: &Names,
-    instance: InstanceId,
-    addresses: &[VirtualAddress],
-    lifetime: Lifetime,
-    failed: &mut Vec<Event<'static>>,
-) {
-    let mut known = Vec::with_capacity(addresses.len());
-    let mut messages = Vec::with_capacity(addresses.len());
-    for address in addresses {
-        match names.index(address.link) {
-            Some(index) => {
-                known.push(address);
-                messages.push(request(address, index, lifetime).install_message());
-            }
-            None => failed.push(failure(instance, address, "the interface does not exist".into())),
-        }
-    }
-    perform(socket, instance, "install", &known, &messages, failed);
+/// Requests about addresses that are still to be sent.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    messages: Vec<Message>,
+    subjects: Vec<Subject>,
 }
 
-/// Removes addresses; those that are gone already are no failure.
-pub(super) fn remove(
-    socket: &mut Socket,
-    names: &Names,
+/// What a request is about.
+#[derive(Debug, Clone, Copy)]
+struct Subject {
     instance: InstanceId,
-    addresses: &[VirtualAddress],
-    failed: &mut Vec<Event<'static>>,
-) {
-    let there = |address: &&VirtualAddress| names.index(address.link).is_some();
-    let known: Vec<_> = addresses.iter().filter(there).collect();
-    let messages: Vec<_> = known
-        .iter()
-        .filter_map(|address| Some((address, names.index(address.link)?)))
-        .map(|(address, index)| request(address, index, Lifetime::Forever).remove_message())
-        .collect();
-    perform(socket, instance, "remove", &known, &messages, failed);
+    link: LinkName,
+    address: IpAddr,
+    verb: Verb,
 }
 
-fn perform(
-    socket: &mut Socket,
-    instance: InstanceId,
-    verb: &str,
-    addresses: &[&VirtualAddress],
-    messages: &[Message],
-    failed: &mut Vec<Event<'static>>,
-) {
-    if messages.is_empty() {
-        return;
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verb {
+    Install,
+    Remove,
+}
+
+impl Batch {
+    /// Whether nothing is to be sent.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.messages.is_empty()
     }
-    match socket.batch(messages) {
-        Ok(refused) => {
-            for (position, why) in refused {
-                if verb == "remove" && address::is_gone(&why) {
-                    continue;
+
+    /// Adds addresses to be installed, or whose lease is to be renewed.
+    pub(super) fn install(
+        &mut self,
+        names: &Names,
+        instance: InstanceId,
+        addresses: &[VirtualAddress],
+        lifetime: Lifetime,
+        news: &mut Vec<Event<'static>>,
+    ) {
+        for address in addresses {
+            let subject = Subject::new(instance, address, Verb::Install);
+            match names.index(address.link) {
+                Some(index) => {
+                    self.messages.push(request(address, index, lifetime).install_message());
+                    self.subjects.push(subject);
                 }
-                if let Some(address) = addresses.get(position) {
-                    failed.push(failure(instance, address, words(verb, &why)));
-                }
+                None => news.push(subject.failed(&"the interface does not exist")),
             }
         }
-        // Unknown which were carried out: all are tried again.
-        Err(why) => {
-            failed.extend(addresses.iter().map(|address| failure(instance, address, words(verb, &why))));
+    }
+
+    /// Adds addresses to be removed; those that are gone already are no failure.
+    pub(super) fn remove(&mut self, names: &Names, instance: InstanceId, addresses: &[VirtualAddress]) {
+        for address in addresses {
+            if let Some(index) = names.index(address.link) {
+                self.messages.push(request(address, index, Lifetime::Forever).remove_message());
+                self.subjects.push(Subject::new(instance, address, Verb::Remove));
+            }
         }
+    }
+
+    /// Sends what was gathered.
+    pub(super) fn send(&mut self, socket: &mut Socket, news: &mut Vec<Event<'static>>) {
+        match socket.batch(&self.messages) {
+            Ok(refused) => {
+                for (position, why) in refused {
+                    let Some(subject) = self.subjects.get(position) else { continue };
+                    if subject.verb == Verb::Install || !address::is_gone(&why) {
+                        news.push(subject.failed(&why));
+                    }
+                }
+            }
+            // Unknown which were carried out: all are tried again.
+            Err(why) => self.all_failed(&why, news),
+        }
+        self.messages.clear();
+        self.subjects.clear();
+    }
+
+    fn all_failed(&self, why: &Failure, news: &mut Vec<Event<'static>>) {
+        news.extend(self.subjects.iter().map(|subject| subject.failed(why)));
     }
 }
 
-fn words(verb: &str, why: &Failure) -> String {
-    format!("cannot {verb} it: {why}")
-}
+impl Subject {
+    const fn new(instance: InstanceId, address: &VirtualAddress, verb: Verb) -> Self {
+        Self { instance, link: address.link, address: address.address, verb }
+    }
 
-fn failure(instance: InstanceId, address: &VirtualAddress, error: String) -> Event<'static> {
-    Event::AddressFailed { instance, link: address.link, address: address.address, error }
+    fn failed(&self, why: &dyn std::fmt::Display) -> Event<'static> {
+        let Self { instance, link, address, verb } = *self;
+        let verb = match verb {
+            Verb::Install => "install",
+            Verb::Remove => "remove",
+        };
+        let error = format!("cannot {verb} {address} on {link}: {why}");
+        Event::AddressFailed { instance, link, address, error }
+    }
 }
 
 /// What the kernel is asked for.

@@ -1,7 +1,7 @@
 //! Performing what the core wants: sockets, the kernel's addresses, announcements, scripts, the log.
 //!
-//! Actions are performed in their order. What became of them comes back as events, which the caller feeds to the core; nothing
-//! here decides anything. [`kernel`] is the other direction: what the kernel reports, as events.
+//! For each instance, what matters to the network is done in the core's order. What became of them comes back as events, which the caller
+//! feeds to the core; nothing here decides anything. [`kernel`] is the other direction: what the kernel reports.
 
 mod addresses;
 pub mod kernel;
@@ -21,6 +21,7 @@ use crate::machine::event::Event;
 use crate::machine::fact::{Fact, Severity};
 use crate::machine::id::{Family, LinkIndex, LinkName, Tag};
 use crate::wire::announce;
+use addresses::Batch;
 use kernel::Kernel;
 use scripts::Scripts;
 
@@ -36,6 +37,7 @@ pub struct Effects<K: Copy> {
     announcer: Announcer,
     registry: Registry<K>,
     listener_key: fn(LinkName, Family) -> K,
+    batch: Batch,
     // Kept between announcements for its memory.
     frame: Vec<u8>,
     moved: bool,
@@ -61,6 +63,7 @@ impl<K: Copy> Effects<K> {
             announcer: Announcer::open()?,
             registry,
             listener_key,
+            batch: Batch::default(),
             frame: Vec::new(),
             moved: false,
             facts: Vec::new(),
@@ -77,20 +80,27 @@ impl<K: Copy> Effects<K> {
         self.listeners.remove(&(link, family));
     }
 
-    /// Performs actions in order, emptying the list; what came of them is appended to `news`.
+    /// Performs actions, emptying the list; what came of them is appended to `news`.
+    ///
+    /// Adverts leave at once, then all changes of addresses together, then announcements, then the rest: of many
+    /// instances that move at once, none waits for the kernel's work and the log lines of all the others.
     pub fn perform(&mut self, actions: &mut Vec<Action>, now: Instant, news: &mut Vec<Event<'static>>) {
-        let mut asked = false;
+        let (mut announcements, mut rest) = (Vec::new(), Vec::new());
         for action in actions.drain(..) {
-            asked |= matches!(
-                action,
-                Action::InstallAddresses { .. }
-                    | Action::RefreshAddresses { .. }
-                    | Action::RemoveAddresses { .. }
-            );
             if !matches!(action, Action::Report(_)) {
                 log::trace!("{action}");
             }
-            self.perform_one(&action, now, news);
+            match self.at_once(action, news) {
+                Some(announcement @ Action::Announce { .. }) => announcements.push(announcement),
+                other => rest.extend(other),
+            }
+        }
+        let asked = !self.batch.is_empty();
+        if asked {
+            self.batch.send(&mut self.kernel.socket, news);
+        }
+        for action in announcements.into_iter().chain(rest) {
+            self.at_last(&action, now, news);
             if let Action::Report(fact) = action {
                 self.facts.push(fact);
             }
@@ -100,6 +110,34 @@ impl<K: Copy> Effects<K> {
             // The kernel has reported what it did by now; read here, that costs no wake-up of its own.
             self.kernel.ready(now, news);
         }
+    }
+
+    /// Performs an advert, gathers a change of addresses; anything else is given back.
+    fn at_once(&mut self, action: Action, news: &mut Vec<Event<'static>>) -> Option<Action> {
+        let names = &self.kernel.names;
+        match action {
+            Action::SendAdvert { instance, packet, .. } => self.send(&instance, &packet, news),
+            Action::InstallAddresses { instance, addresses, lifetime } => {
+                self.batch.install(names, instance.id, &addresses, lifetime, news);
+            }
+            Action::RefreshAddresses { instance, addresses, lifetime } => {
+                self.batch.install(names, instance.id, &addresses, lifetime, news);
+            }
+            Action::RemoveAddresses { instance, addresses } => {
+                for address in &addresses {
+                    self.sender.forget_source(address.link, address.address);
+                }
+                self.batch.remove(names, instance.id, &addresses);
+            }
+            Action::OpenListener(_)
+            | Action::CloseListener { .. }
+            | Action::Announce { .. }
+            | Action::RunScript { .. }
+            | Action::StopScript { .. }
+            | Action::Notify(_)
+            | Action::Report(_) => return Some(action),
+        }
+        None
     }
 
     /// What was reported since the last call; to be asked every turn.
@@ -112,8 +150,8 @@ impl<K: Copy> Effects<K> {
         std::mem::take(&mut self.moved)
     }
 
-    fn perform_one(&mut self, action: &Action, now: Instant, news: &mut Vec<Event<'static>>) {
-        let Kernel { socket, names, .. } = &mut self.kernel;
+    /// Performs what [`Self::at_once`] gave back.
+    fn at_last(&mut self, action: &Action, now: Instant, news: &mut Vec<Event<'static>>) {
         match action {
             Action::OpenListener(wanted) => {
                 let (link, family) = (wanted.link, wanted.family);
@@ -126,19 +164,6 @@ impl<K: Copy> Effects<K> {
                 });
             }
             Action::CloseListener { link, family } => self.close(*link, *family),
-            Action::SendAdvert { instance, packet, .. } => self.send(instance, packet, news),
-            Action::InstallAddresses { instance, addresses, lifetime } => {
-                addresses::install(socket, names, instance.id, addresses, *lifetime, news);
-            }
-            Action::RefreshAddresses { instance, addresses, lifetime } => {
-                addresses::install(socket, names, instance.id, addresses, *lifetime, news);
-            }
-            Action::RemoveAddresses { instance, addresses } => {
-                for address in addresses {
-                    self.sender.forget_source(address.link, address.address);
-                }
-                addresses::remove(socket, names, instance.id, addresses, news);
-            }
             Action::Announce { instance, announcements, repeat } => {
                 self.announce(instance, announcements, *repeat);
             }
@@ -149,6 +174,10 @@ impl<K: Copy> Effects<K> {
                 self.moved |= matches!(fact, Fact::Transition { .. });
                 report(fact);
             }
+            Action::SendAdvert { .. }
+            | Action::InstallAddresses { .. }
+            | Action::RefreshAddresses { .. }
+            | Action::RemoveAddresses { .. } => {}
         }
     }
 
