@@ -40,7 +40,7 @@ const TYPES: &[(&str, QTYPE)] = &[
 pub struct Settings {
     /// The name asked about; `.` is the root.
     pub name: String,
-    /// The record type, as in [`TYPES`].
+    /// The record type, one of those that the configuration knows.
     pub record: &'static str,
     /// Each of these must be among the answers.
     pub expect: Vec<String>,
