@@ -5,6 +5,7 @@ mod addresses;
 mod adverts;
 mod hostile;
 mod links;
+mod reload;
 mod restart;
 
 use std::time::Duration;

@@ -59,3 +59,15 @@ fn a_stopped_master_keeps_its_address_for_its_lease_only() -> Result {
         Ok(two.a.has_address(VIP)? && !two.b.has_address(VIP)?)
     })
 }
+
+#[test]
+fn when_the_watchdog_is_killed_the_address_is_given_up_in_order() -> Result {
+    let two = Two::new()?;
+    let (mut a, b) = two.start("")?;
+    let (child, said) = (a.child("vrrp")?, two.wire.mark());
+    a.process().signal(Signal::SIGKILL)?;
+    two.wire.wait_advert_from(said, SECONDS_10, |advert| advert.priority == 0)?;
+    b.wait_state(NAME, "master", SECONDS_10)?;
+    two.a.wait_no_address(VIP, SECONDS_10)?;
+    wait::until("the end of the child", SECONDS_10, || Ok(!lab::alive(child)))
+}
