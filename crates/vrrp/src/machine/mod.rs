@@ -1,6 +1,6 @@
 //! The VRRP core: events in, actions out, no input or output of its own.
 //!
-//! [`Router`](router::Router) is the set of virtual routers of this machine. It is driven by three calls that all take
+//! [`router::Router`] is the set of virtual routers of this machine. It is driven by three calls that all take
 //! the time as an argument and append to the caller's list of [`Action`]s, which are to be performed in order:
 //! `handle(event, now, out)`, `handle_timeout(now, out)` (due when `poll_timeout()` says so; being early or late is
 //! harmless) and `reconfigure(plan, now, out)`. An effect that failed comes back as an [`Event`].
