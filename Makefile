@@ -71,8 +71,9 @@ install-files: ## installs what is built; a configuration that is there stays
 	install -m 644 etc/holdfast/samples/*.toml $(SHARE)/doc/holdfast/samples/
 	install -d $(SHARE)/bash-completion/completions $(SHARE)/zsh/vendor-completions $(SHARE)/fish/vendor_completions.d
 	install -m 644 etc/completions/holdfast.bash $(SHARE)/bash-completion/completions/holdfast
-	install -m 644 etc/completions/_holdfast $(SHARE)/zsh/vendor-completions/
-	install -m 644 etc/completions/holdfast.fish $(SHARE)/fish/vendor_completions.d/
+	install -m 644 etc/completions/holdfastd.bash $(SHARE)/bash-completion/completions/holdfastd
+	install -m 644 etc/completions/_holdfast etc/completions/_holdfastd $(SHARE)/zsh/vendor-completions/
+	install -m 644 etc/completions/holdfast.fish etc/completions/holdfastd.fish $(SHARE)/fish/vendor_completions.d/
 	install -d $(DESTDIR)$(SYSCONFDIR)/init.d $(DESTDIR)$(SYSCONFDIR)/default $(DESTDIR)$(SYSCONFDIR)/holdfast/conf.d
 	$(PLACES) etc/systemd/holdfast.service > $(DESTDIR)$(UNITDIR)/holdfast.service
 	chmod 644 $(DESTDIR)$(UNITDIR)/holdfast.service

@@ -67,6 +67,7 @@ fn everything_is_installed() {
         ("usr/share/man/man8/holdfastd.8", 0o644),
         ("usr/share/doc/holdfast/samples/dr.toml", 0o644),
         ("usr/share/bash-completion/completions/holdfast", 0o644),
+        ("usr/share/bash-completion/completions/holdfastd", 0o644),
         ("usr/share/zsh/vendor-completions/_holdfast", 0o644),
         ("usr/share/fish/vendor_completions.d/holdfast.fish", 0o644),
         ("lib/systemd/system/holdfast.service", 0o644),

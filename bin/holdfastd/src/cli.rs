@@ -154,6 +154,28 @@ mod tests {
         assert!(matches!(parsed(&["--role", "vrrp"]).mode, Mode::Child(role) if role.name == "vrrp"));
     }
 
+    /// `UPDATE=1 cargo test` writes them anew.
+    #[test]
+    fn the_completions_that_are_installed_are_those_of_this_command_line() {
+        use clap::CommandFactory as _;
+        use clap_complete::Shell::{Bash, Fish, Zsh};
+
+        let all = Arguments::command();
+        let for_operators = all.get_arguments().filter(|argument| !argument.is_hide_set()).cloned();
+        let command = clap::Command::new("holdfastd").version("0").args(for_operators);
+        let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../etc/completions");
+        for (shell, name) in [(Bash, "holdfastd.bash"), (Zsh, "_holdfastd"), (Fish, "holdfastd.fish")] {
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut command.clone(), "holdfastd", &mut text);
+            let text = String::from_utf8(text).unwrap();
+            let path = directory.join(name);
+            if std::env::var_os("UPDATE").is_some() {
+                std::fs::write(&path, &text).unwrap();
+            }
+            assert_eq!(std::fs::read_to_string(&path).unwrap_or_default(), text, "{name}");
+        }
+    }
+
     #[test]
     fn paths_are_made_absolute_because_a_daemon_leaves_its_directory() {
         assert!(parsed(&["-c", "a.toml", "--run-dir", "r"]).options.config.is_absolute());

@@ -48,6 +48,9 @@ pub(super) fn render(part: &Checker, colour: bool) -> String {
             "IPVS TABLE {services} services, {destinations} destinations, {repairs} repairs\n"
         ));
     }
+    if part.ipvs.is_none() {
+        blocks.push("IPVS TABLE left alone ([checker] ipvs = false)\n".to_owned());
+    }
     blocks.join("\n")
 }
 

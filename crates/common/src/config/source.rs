@@ -5,8 +5,10 @@
 
 use std::fmt;
 use std::io::{self, Read as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use nix::fcntl::OFlag;
 use serde::{Deserialize, Serialize};
 
 use super::include;
@@ -38,9 +40,15 @@ impl Span {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceFile {
     /// The path as it was asked for.
+    #[serde(serialize_with = "readable")]
     pub path: PathBuf,
     /// The whole text.
     pub text: String,
+}
+
+/// A name need not be text; on its way to the children it is only for messages.
+fn readable<S: serde::Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&path.to_string_lossy())
 }
 
 /// The root file first, then the included files in the order they are merged.
@@ -195,12 +203,13 @@ impl ReadFault {
 
 /// Reads one regular file, within the limits.
 pub(super) fn read(path: &Path) -> Result<String, ReadFault> {
-    // Looked at before it is opened: opening a FIFO would wait for its writer.
-    if !std::fs::metadata(path).map_err(ReadFault::Io)?.is_file() {
+    // Without waiting, as the opening of a FIFO would for its writer.
+    let mut options = std::fs::OpenOptions::new();
+    let file = options.read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path).map_err(ReadFault::Io)?;
+    if !file.metadata().map_err(ReadFault::Io)?.is_file() {
         return Err(ReadFault::NotAFile);
     }
     let mut bytes = Vec::new();
-    let file = std::fs::File::open(path).map_err(ReadFault::Io)?;
     file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(ReadFault::Io)?;
     if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > MAX_FILE {
         return Err(ReadFault::TooLarge);
