@@ -11,7 +11,7 @@ use log::LevelFilter;
 
 /// Virtual addresses that fail over, and load balancing that follows health.
 #[derive(Parser, Debug)]
-#[command(name = "holdfastd", version, about)]
+#[command(name = "holdfastd", version, about, args_override_self = true)]
 struct Arguments {
     /// The configuration file
     #[arg(short, long, value_name = "FILE", default_value = "/etc/holdfast/holdfast.toml")]
@@ -174,6 +174,12 @@ mod tests {
             }
             assert_eq!(std::fs::read_to_string(&path).unwrap_or_default(), text, "{name}");
         }
+    }
+
+    #[test]
+    fn the_last_word_counts_so_that_a_unit_can_be_overridden() {
+        let line = parsed(&["-n", "--log-target", "journal", "--log-target", "syslog"]);
+        assert_eq!(line.options.log_target, Target::Syslog);
     }
 
     #[test]

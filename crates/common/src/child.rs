@@ -28,6 +28,8 @@ use crate::sys::inherit;
 
 /// The variable that tells a child its descriptors: `listener,config,life_line,checkpoint,mark`.
 pub const FDS_VARIABLE: &str = "HOLDFAST_FDS";
+/// Why a child stops that nobody has asked to.
+const ORPHANED: &str = "the watchdog is gone";
 /// A checkpoint up to this size also travels in the answer to a hello.
 const HELLO_CHECKPOINT: usize = 32 * 1024;
 
@@ -239,7 +241,9 @@ fn try_run<A: App>(inherited: Inherited, mut app: A) -> Result<Exit, StartError>
 impl<A: App> Child<A> {
     fn stop(&mut self, why: &str, cx: &mut AppCx<'_, A::Key>) {
         if !self.stopping {
-            log::info!("stopping: {why}");
+            // Nobody is left to start us again: that is for the operator to know.
+            let level = if why == ORPHANED { log::Level::Warn } else { log::Level::Info };
+            log::log!(level, "stopping: {why}");
             self.stopping = true;
             self.app.stop(cx);
         }
@@ -334,7 +338,7 @@ impl<A: App> Process for Child<A> {
             ChildKey::LifeLine => {
                 let mut nothing = [0; 16];
                 match self.life_line.read(&mut nothing) {
-                    Ok(0) => self.stop("the watchdog is gone", cx),
+                    Ok(0) => self.stop(ORPHANED, cx),
                     Ok(_) => return Drained::More,
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                     Err(error) => self.stop(&format!("the watchdog is gone: {error}"), cx),
@@ -364,7 +368,11 @@ impl<A: App> Process for Child<A> {
 
     fn signal(&mut self, signal: Signal, cx: &mut Cx<'_, Self::Key>) {
         match signal {
-            Signal::Stop => self.stop("signal", cx),
+            // The watchdog's death sends a signal too, which may come before the end of the life line.
+            Signal::Stop => {
+                let orphaned = matches!(self.life_line.read(&mut [0; 16]), Ok(0));
+                self.stop(if orphaned { ORPHANED } else { "signal" }, cx);
+            }
             Signal::Child => self.app.child_signal(cx),
             // The watchdog is the one who reloads and dumps.
             Signal::Reload | Signal::Dump => {}

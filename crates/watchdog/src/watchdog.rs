@@ -156,6 +156,8 @@ impl Watchdog {
                 log::warn!("cannot remove the socket {}: {error}", path.display());
             }
         }
+        // What it says is not so any more.
+        let _not_there = std::fs::remove_file(self.options.run_dir.join("status.json"));
         if let Some(pid_file) = self.pid_file.take() {
             pid_file.remove();
         }
