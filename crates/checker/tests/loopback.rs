@@ -160,6 +160,29 @@ fn a_script_that_is_missing_says_nothing_of_the_server() {
 }
 
 #[test]
+fn a_number_in_a_file_weighs_and_judges() {
+    let scratch = Scratch::new("file");
+    let path = scratch.path.join("load");
+    let check =
+        |keys: &str| one(nobody(), &format!("type = \"file\", path = \"{}\", {keys}", path.display()));
+    let mut running = Running::start(&check("factor = 10"));
+    let server = running.until_result("not checked: cannot read");
+    assert_eq!((server["alive"].as_bool(), server["effective_weight"].as_u64()), (Some(true), Some(1)));
+    std::fs::write(&path, "4\n").unwrap();
+    let server = running.until_result("the number is 4");
+    assert_eq!(server["effective_weight"], 41);
+    std::fs::write(&path, "-1").unwrap();
+    assert_eq!(running.until_result("the number is -1")["effective_weight"], 0);
+    let server = Running::start(&check("factor = 0")).until_result("the number is -1");
+    assert_eq!(server["alive"], false);
+    let server = Running::start(&check("factor = 0, reverse = true")).until_result("the number is -1");
+    assert_eq!(server["alive"], true);
+    std::fs::remove_file(&path).unwrap();
+    nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    Running::start(&check("factor = 1")).until_result("is not a regular file");
+}
+
+#[test]
 fn an_address_that_is_not_ours_is_an_error_of_this_machine() {
     let server = Server::new(drop);
     let text = one(server.address, "type = \"tcp\", retry_delay = \"50ms\", source = \"192.0.2.77\"");

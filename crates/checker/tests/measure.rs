@@ -41,3 +41,57 @@ fn a_thousand_tcp_checks_a_second() {
     let per_check = (micros(after) - micros(before)) / i64::try_from(attempts(&running)).unwrap();
     println!("{} checks, {per_check} us of CPU each (with accepting)", attempts(&running));
 }
+
+/// A thousand virtual servers of ten: planning, a reload with one change, a checkpoint, in microseconds.
+#[test]
+#[ignore = "measures"]
+fn a_reload_with_one_change_among_ten_thousand_servers() {
+    let text = |weight: u32| {
+        let mut text = String::from("[checker]\nipvs = false\n");
+        for service in 0..1000 {
+            let (high, low) = (service / 250, service % 250 + 1);
+            text.push_str(&format!(
+                "[[virtual_server]]\naddress = \"192.168.{high}.{low}:80\"\nscheduler = \"wlc\"\n\
+                 check = {{ type = \"http\", path = \"/healthz\", interval = \"1h\", warm_up = \"1h\" }}\n"
+            ));
+            for server in 0..10 {
+                let weight = if service == 500 && server == 5 { weight } else { 1 };
+                text.push_str(&format!(
+                    "[[virtual_server.real_server]]\naddress = \"10.{high}.{low}.{}:8080\"\nweight = {weight}\n",
+                    server + 1
+                ));
+            }
+        }
+        text
+    };
+    let cpu = || {
+        let usage = getrusage(UsageWho::RUSAGE_SELF).unwrap();
+        let time = |value: nix::sys::time::TimeVal| value.tv_sec() * 1_000_000 + value.tv_usec();
+        time(usage.user_time()) + time(usage.system_time())
+    };
+    let (first, second) = (text(1), text(2));
+    let start = cpu();
+    let mut running = Running::start(&first);
+    let started = cpu();
+    println!("start: {} us", started - start);
+    running.turn_without_waiting();
+    let saved = cpu();
+    println!("checkpoint of {} bytes: {} us", running.checkpoint().len(), saved - started);
+    let changes = running.prepare(&second).unwrap();
+    let prepared = cpu();
+    println!("prepare: {} us, {} change", prepared - saved, changes.as_array().unwrap().len());
+    running.commit();
+    let committed = cpu();
+    println!("commit: {} us", committed - prepared);
+    running.turn_without_waiting();
+    println!("turn behind it: {} us", cpu() - committed);
+    let memory = || {
+        let text = std::fs::read_to_string("/proc/self/status").unwrap();
+        println!("{}", text.lines().find(|line| line.starts_with("VmRSS")).unwrap());
+    };
+    memory();
+    let before = cpu();
+    let status = running.status().to_string();
+    println!("status of {} bytes: {} us", status.len(), cpu() - before);
+    memory();
+}

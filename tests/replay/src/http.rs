@@ -39,7 +39,7 @@ fn verdict<'a>(settings: &str, portions: impl Iterator<Item = &'a [u8]>) -> Stri
         match probe.on(Input::Bytes(portion)) {
             Step::Read => {}
             Step::Done(verdict) => return verdict.to_string(),
-            other @ (Step::Connect(_) | Step::Secure(_) | Step::Send(_) | Step::Spawn(_)) => {
+            other @ (Step::Connect(_) | Step::Secure(_) | Step::Send(_) | Step::Spawn(_) | Step::Load(_)) => {
                 assert_eq!(other, Step::Read, "an answer is read, nothing else");
             }
         }

@@ -45,7 +45,7 @@ pub fn probe(data: &[u8]) {
                 None => Input::TimedOut,
             },
             Step::Read if datagrams => Input::TimedOut,
-            Step::Send(_) | Step::Read => portions.next().map_or(Input::Closed, Input::Bytes),
+            Step::Send(_) | Step::Read | Step::Load(_) => portions.next().map_or(Input::Closed, Input::Bytes),
         };
     }
     assert!(matches!(probe.on(Input::TimedOut), Step::Done(_)), "the time limit decides");

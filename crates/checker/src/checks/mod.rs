@@ -83,6 +83,8 @@ kinds! {
     https => Https;
     /// What a program says.
     script => Script;
+    /// What a number in a file says.
+    file => File;
     /// Greets and answers as a mail server does.
     smtp => Smtp;
     /// Answers a question about a name.
@@ -154,6 +156,8 @@ pub enum Step {
     Read,
     /// Run this program, then wait for its end.
     Spawn(Program),
+    /// Read the beginning of this file, as if it were a stream.
+    Load(String),
     /// The attempt is over.
     Done(Verdict),
 }
@@ -208,13 +212,22 @@ pub enum Verdict {
     Pass {
         /// What it did.
         words: Words,
-        /// The weight the server wants, from checks that can tell.
-        weight: Option<u32>,
+        /// What becomes of the server's weight, from checks that can tell.
+        weight: Option<Weight>,
     },
     /// It does not.
     Fail(Words),
     /// Nothing is known of the server, because something on this machine was in the way.
     Unknown(Words),
+}
+
+/// What a check makes of the configured weight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weight {
+    /// This instead of it.
+    Set(u32),
+    /// So much more, or less.
+    Add(i64),
 }
 
 impl Verdict {
@@ -240,7 +253,12 @@ impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Pass { words, weight: None } => write!(f, "pass: {words}"),
-            Self::Pass { words, weight: Some(weight) } => write!(f, "pass: {words} (weight {weight})"),
+            Self::Pass { words, weight: Some(Weight::Set(weight)) } => {
+                write!(f, "pass: {words} (weight {weight})")
+            }
+            Self::Pass { words, weight: Some(Weight::Add(weight)) } => {
+                write!(f, "pass: {words} (weight {weight:+})")
+            }
             Self::Fail(words) => write!(f, "fail: {words}"),
             Self::Unknown(words) => write!(f, "unknown: {words}"),
         }

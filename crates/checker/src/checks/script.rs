@@ -6,7 +6,7 @@ use std::time::Duration;
 use common::config::{CommandLine, Diagnostics, Table, UserName};
 
 use super::kind::{Defaults, Port};
-use super::{CheckKind, Exited, Input, Probe, Program, Step, Verdict};
+use super::{CheckKind, Exited, Input, Probe, Program, Step, Verdict, Weight};
 
 /// The keys of this kind.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -62,7 +62,8 @@ fn judge(exited: Exited, dynamic: bool) -> Verdict {
     match exited {
         Exited::Code(0) => Verdict::pass("exit status 0"),
         Exited::Code(code @ 2..) if dynamic => {
-            Verdict::Pass { words: format!("exit status {code}").into(), weight: Some(u32::from(code) - 2) }
+            let weight = Some(Weight::Set(u32::from(code) - 2));
+            Verdict::Pass { words: format!("exit status {code}").into(), weight }
         }
         Exited::Code(code) => Verdict::fail(format!("exit status {code}")),
         Exited::Signal(signal) => Verdict::fail(format!("killed by signal {signal}")),

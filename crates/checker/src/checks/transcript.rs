@@ -32,6 +32,10 @@ impl Transcript {
         }
     }
 
+    pub(crate) fn loads(&mut self, path: &str) {
+        assert_eq!(self.step(), Step::Load(path.to_owned()));
+    }
+
     /// This comes in, that goes out.
     pub(crate) fn answers(&mut self, input: Input<'_>, bytes: &[u8]) {
         match self.probe.on(input) {

@@ -7,6 +7,8 @@
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 
+use crate::checks::Weight;
+
 /// What is kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Checkpoint {
@@ -22,13 +24,14 @@ pub(super) struct Checkpoint {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Saved {
     pub(super) up: bool,
-    /// The weight a check asked for.
-    pub(super) weight: Option<u32>,
+    /// What a check made of the weight.
+    pub(super) weight: Option<Weight>,
 }
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const UP: u8 = 1;
-const WEIGHT: u8 = 2;
+const SET: u8 = 2;
+const ADD: u8 = 4;
 
 impl Checkpoint {
     pub(super) fn encode(&self) -> Vec<u8> {
@@ -39,10 +42,17 @@ impl Checkpoint {
             out.extend_from_slice(&u32::try_from(part.len()).unwrap_or(u32::MAX).to_le_bytes());
             for (name, saved) in part {
                 out.extend_from_slice(&name.to_le_bytes());
-                let weight = if saved.weight.is_some() { WEIGHT } else { 0 };
-                out.push(if saved.up { UP | weight } else { weight });
-                if let Some(weight) = saved.weight {
-                    out.extend_from_slice(&weight.to_le_bytes());
+                let up = if saved.up { UP } else { 0 };
+                match saved.weight {
+                    None => out.push(up),
+                    Some(Weight::Set(weight)) => {
+                        out.push(up | SET);
+                        out.extend_from_slice(&weight.to_le_bytes());
+                    }
+                    Some(Weight::Add(weight)) => {
+                        out.push(up | ADD);
+                        out.extend_from_slice(&weight.to_le_bytes());
+                    }
                 }
             }
         }
@@ -59,8 +69,13 @@ impl Checkpoint {
             for _ in 0..u32::from_le_bytes(take(&mut bytes)?) {
                 let name = u64::from_le_bytes(take(&mut bytes)?);
                 let [flags] = take(&mut bytes)?;
-                let weight =
-                    if flags & WEIGHT == 0 { None } else { Some(u32::from_le_bytes(take(&mut bytes)?)) };
+                let weight = if flags & SET != 0 {
+                    Some(Weight::Set(u32::from_le_bytes(take(&mut bytes)?)))
+                } else if flags & ADD != 0 {
+                    Some(Weight::Add(i64::from_le_bytes(take(&mut bytes)?)))
+                } else {
+                    None
+                };
                 part.insert(name, Saved { up: flags & UP != 0, weight });
             }
             Some(part)
@@ -103,7 +118,12 @@ mod tests {
     use proptest::prelude::*;
 
     fn part() -> impl Strategy<Value = BTreeMap<u64, Saved>> {
-        let saved = (any::<bool>(), any::<Option<u32>>()).prop_map(|(up, weight)| Saved { up, weight });
+        let weight = prop_oneof![
+            Just(None),
+            any::<u32>().prop_map(|weight| Some(Weight::Set(weight))),
+            any::<i64>().prop_map(|weight| Some(Weight::Add(weight))),
+        ];
+        let saved = (any::<bool>(), weight).prop_map(|(up, weight)| Saved { up, weight });
         prop::collection::btree_map(any::<u64>(), saved, 0..20)
     }
 

@@ -18,7 +18,7 @@ use super::real_server::{Link, RealServer};
 use super::schedule::{Beat, Due, Meaning, Schedule, Spread};
 use super::virtual_server::VirtualServer;
 use super::{Action, Actions, CheckId, Event, RealServerId, Subject, Turn, VirtualServerId};
-use crate::checks::{Verdict, Words};
+use crate::checks::{Verdict, Weight, Words};
 use crate::plan;
 pub use view::{CheckView, RealServerView, VirtualServerView};
 
@@ -28,8 +28,8 @@ pub(super) struct Check {
     pub(super) plan: plan::Check,
     pub(super) schedule: Schedule,
     pub(super) subscribers: BTreeSet<RealServerId>,
-    /// The weight its last pass asked for.
-    pub(super) weight: Option<u32>,
+    /// What its last pass made of the weight.
+    pub(super) weight: Option<Weight>,
     pub(super) identity: u64,
     last: Option<Last>,
     since: Instant,

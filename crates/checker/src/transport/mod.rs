@@ -6,6 +6,7 @@
 //! [`Verdict::Unknown`] and is never taken for the server's failure.
 
 mod echo;
+mod file;
 mod socket;
 mod stream;
 mod tls;
@@ -223,6 +224,19 @@ impl<K: Copy> Transport<K> {
             let done = match step {
                 Step::Done(verdict) => return self.over(slot, verdict),
                 Step::Spawn(program) => return Outcome::Program(program),
+                Step::Load(path) => match file::load(&path) {
+                    Ok(bytes) => {
+                        let Some(attempt) = self.place(slot).and_then(Option::as_mut) else {
+                            return Outcome::Pending;
+                        };
+                        step = attempt.probe.on(Input::Bytes(&bytes));
+                        if step == Step::Read {
+                            step = attempt.probe.on(Input::Closed);
+                        }
+                        continue;
+                    }
+                    Err(fault) => Err(fault),
+                },
                 Step::Read => return Outcome::Pending,
                 Step::Connect(path) => self.connect(slot, path, key, registry),
                 Step::Send(bytes) => self.with_socket(slot, |socket| socket.send(&bytes)),

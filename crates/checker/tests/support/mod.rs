@@ -83,6 +83,13 @@ impl Running {
         self.event_loop.turn(&mut self.harness).unwrap();
     }
 
+    /// The end of a turn in which nothing happened.
+    pub(crate) fn turn_without_waiting(&mut self) {
+        let mut cx = self.event_loop.cx();
+        self.harness.timeout(&mut cx);
+        self.harness.settled(&mut cx);
+    }
+
     pub(crate) fn progress(&self) -> Value {
         self.harness.checker.progress()
     }

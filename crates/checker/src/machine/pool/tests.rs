@@ -203,10 +203,10 @@ fn a_group_programs_all_its_services() {
 fn a_dynamic_check_sets_the_weight() {
     let mut lab = Lab::new(&text("", TWO));
     lab.at(0);
-    lab.verdict("10.0.0.1", &Verdict::Pass { words: "said so".into(), weight: Some(9) });
+    lab.verdict("10.0.0.1", &Verdict::Pass { words: "said so".into(), weight: Some(Weight::Set(9)) });
     assert_eq!(lab.table(), "10.0.0.1=9 10.0.0.2=1");
     lab.at(1000);
-    lab.verdict("10.0.0.1", &Verdict::Pass { words: "said so".into(), weight: Some(0) });
+    lab.verdict("10.0.0.1", &Verdict::Pass { words: "said so".into(), weight: Some(Weight::Set(0)) });
     assert_eq!(lab.table(), "10.0.0.1=0 10.0.0.2=1");
     lab.at(2000);
     lab.passes("10.0.0.1");

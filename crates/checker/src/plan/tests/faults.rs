@@ -216,6 +216,16 @@ fn checks() {
 }
 
 #[test]
+fn file_checks() {
+    let file = |keys: &str, expected: &str| {
+        instead("{ type = \"tcp\" }", &format!("{{ type = \"file\", {keys} }}"), expected);
+    };
+    file("path = \"load\"", "3:33: error: `path` is not an absolute path");
+    file("path = \"/load\", reverse = true", "3:52: error: `reverse` is only for factor = 0");
+    file("path = \"/load\", port = 1", "3:42: error: unknown key \"port\" in [virtual_server.check]");
+}
+
+#[test]
 fn http_checks() {
     let http = |keys: &str, expected: &str| {
         instead("{ type = \"tcp\" }", &format!("{{ type = \"http\", {keys} }}"), expected);

@@ -62,7 +62,7 @@ fn dynamic_weights_are_kept() {
     let text = text("", TWO);
     let mut lab = Lab::new(&text);
     lab.at(0);
-    lab.verdict("10.0.0.1", &Verdict::Pass { words: "said so".into(), weight: Some(7) });
+    lab.verdict("10.0.0.1", &Verdict::Pass { words: "said so".into(), weight: Some(Weight::Set(7)) });
     assert_eq!(restarted(&text, &lab.pool.checkpoint().unwrap()).table(), "10.0.0.1=7 10.0.0.2=1");
 }
 
