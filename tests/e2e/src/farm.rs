@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!            outside 192.0.2.0/24, 2001:db8:1::/64; the service addresses are the director's
-//!   client .10 ──┬──────────── director .1 ──┬── (the servers' way back to the client, for
+//!   client .30 ──┬──────────── director .1 ──┬── (the servers' way back to the client, for
 //!                │                           │    direct routing and tunnels)
 //!   ─────────────┴───────────────────────────┴──────────────────────
 //!                     director .1        web1 .21   web2 .22   web3 .23
@@ -43,6 +43,8 @@ pub struct Farm {
     pub client: Netns,
     hosts: Vec<Netns>,
     running: BTreeMap<usize, HttpServer>,
+    /// How many tests have used it.
+    used: u8,
     _wires: [Lan; 2],
 }
 
@@ -62,12 +64,15 @@ pub fn farm() -> MutexGuard<'static, Farm> {
 impl Farm {
     fn new() -> Result<Self> {
         let (outside, inside) = (Lan::new()?, Lan::new()?);
-        let client = outside.host("client", &["192.0.2.10/24", "2001:db8:1::10/64"])?;
+        let client = outside.host("client", &["192.0.2.30/24", "2001:db8:1::30/64"])?;
         let director = outside.host("director", &["192.0.2.1/24", "2001:db8:1::1/64"])?;
         inside.attach(&director, "eth1", &["10.0.0.1/24", "2001:db8:2::1/64"])?;
         director.sysctl("net/ipv4/ip_forward", "1")?;
         director.sysctl("net/ipv6/conf/all/forwarding", "1")?;
         director.sysctl("net/ipv4/conf/all/rp_filter", "0")?;
+        // A client's port that is used again while the kernel still remembers its connection to a server that has
+        // gone: the default is to drop every packet of it.
+        director.sysctl("net/ipv4/vs/expire_nodest_conn", "1")?;
         for address in [NAT, DR, TUN] {
             director.ip(&format!("addr add {address}/32 dev eth0"))?;
         }
@@ -100,11 +105,16 @@ impl Farm {
             host.ip("link set tun0 up")?;
             hosts.push(host);
         }
-        Ok(Self { director, client, hosts, running: BTreeMap::new(), _wires: [outside, inside] })
+        Ok(Self { director, client, hosts, running: BTreeMap::new(), used: 0, _wires: [outside, inside] })
     }
 
     fn ready(&mut self) -> Result {
         self.director.run(&["ipvsadm", "-C"])?;
+        // The kernel remembers the connections of the test before: this one's come from another address.
+        let before = 30 + self.used;
+        self.used += 1;
+        self.client.ip(&format!("addr del 192.0.2.{before}/24 dev eth0"))?;
+        self.client.ip(&format!("addr add 192.0.2.{}/24 dev eth0", before + 1))?;
         for number in 1..=usize::from(SERVERS) {
             self.start_web(number)?;
         }
@@ -162,7 +172,8 @@ impl Farm {
         self.director.run(&[&["ipvsadm"], words.as_slice()].concat())
     }
 
-    /// Connections that `ipvsadm -L --stats` counts for a service and for each of its destinations, in order.
+    /// Connections that `ipvsadm -L --stats` counts for a service and for each of its destinations, in order. The
+    /// kernel adds its counters up every two seconds.
     #[track_caller]
     pub fn counted(&self, service: &str) -> Result<Vec<u64>> {
         let text = self.director.run(&["ipvsadm", "-L", "-n", "--stats", "--exact", "-t", service])?;
@@ -172,10 +183,22 @@ impl Farm {
         Ok(numbers.collect())
     }
 
+    /// Waits until the kernel counts this many connections of a service. (Its destinations may count more: one that
+    /// was there before and still has connections is taken up again with what it had counted.)
+    #[track_caller]
+    pub fn wait_counted(&self, service: &str, expected: u64) -> Result {
+        let mut last = Vec::new();
+        let found = wait::until("the counters", LIMIT, || {
+            last = self.counted(service)?;
+            Ok(last.first() == Some(&expected))
+        });
+        found.map_err(|error| format!("{error}; they are {last:?}").into())
+    }
+
     /// One request of the client: who answered.
     #[track_caller]
     pub fn ask(&self, address: &str) -> Result<String> {
-        let reply = lab::get(&self.client, address, "/", Duration::from_secs(2))?;
+        let reply = lab::get(&self.client, address, "/", Duration::from_secs(5))?;
         if reply.status == 200 { Ok(reply.body) } else { Err(format!("status {}", reply.status).into()) }
     }
 
