@@ -5,6 +5,7 @@
 
 mod save;
 
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use common::child::{App, AppCx, ChildKey, Inherited, StartError};
@@ -12,15 +13,17 @@ use common::config::global::Global;
 use common::config::{Diagnostics, Document, Sources, Table, UserName};
 use common::event_loop::{Drained, Readiness, clock};
 use common::exit::Exit;
+use common::netlink::NetlinkError;
 use common::role::{Need, Role};
 use serde_json::{Value, json};
 
 use crate::effects::Effects;
 use crate::effects::kernel::Kernel;
+use crate::effects::leftovers::Leftovers;
 use crate::effects::scripts::Scripts;
 use crate::io::listener::Heard;
 use crate::machine::action::Action;
-use crate::machine::event::Event;
+use crate::machine::event::{Event, ObservedLink};
 use crate::machine::id::{Family, LinkName};
 use crate::machine::router::Router;
 use crate::plan::{self, Plan};
@@ -41,7 +44,7 @@ fn check(root: &mut Table<'_>, _global: &Global, diagnostics: &mut Diagnostics) 
 }
 
 fn run(inherited: Inherited) -> Exit {
-    match Vrrp::new(&inherited.config) {
+    match Vrrp::new(&inherited.config, &inherited.run_dir) {
         Ok(vrrp) => common::child::run(inherited, vrrp),
         Err(faults) => {
             log::error!("the configuration has faults:\n{faults}");
@@ -72,6 +75,7 @@ const fn listener_key(link: LinkName, family: Family) -> LoopKey {
 #[derive(Debug)]
 pub struct Vrrp {
     configured: Configured,
+    run_dir: PathBuf,
     running: Option<Running>,
     prepared: Option<Configured>,
 }
@@ -86,6 +90,7 @@ struct Configured {
 #[derive(Debug)]
 struct Running {
     router: Router,
+    leftovers: Leftovers,
     effects: Effects<LoopKey>,
     saving: Saving,
     buffer: Box<[u8]>,
@@ -99,8 +104,9 @@ impl Vrrp {
     ///
     /// # Errors
     /// The configuration has faults after all: another version of this program checked it.
-    pub fn new(sources: &Sources) -> Result<Self, String> {
-        Ok(Self { configured: configure(sources)?, running: None, prepared: None })
+    pub fn new(sources: &Sources, run_dir: &Path) -> Result<Self, String> {
+        let run_dir = run_dir.to_path_buf();
+        Ok(Self { configured: configure(sources)?, run_dir, running: None, prepared: None })
     }
 }
 
@@ -116,9 +122,28 @@ fn configure(sources: &Sources) -> Result<Configured, String> {
     Ok(Configured { plan, script_user: global.script_user })
 }
 
+/// Removes what an earlier run left behind, and returns the picture without it.
+fn clean(
+    kernel: &mut Kernel<LoopKey>,
+    leftovers: &Leftovers,
+    plan: &Plan,
+) -> Result<Vec<ObservedLink>, NetlinkError> {
+    let picture = kernel.observe()?;
+    let found = leftovers.found(plan, &picture);
+    if found.is_empty() {
+        return Ok(picture);
+    }
+    for address in &found {
+        log::warn!("removing an address that an earlier run left behind address={address}");
+    }
+    kernel.remove(&found);
+    kernel.observe()
+}
+
 impl Running {
     fn start(
         configured: &Configured,
+        run_dir: &Path,
         checkpoint: Option<Vec<u8>>,
         cx: &AppCx<'_, Key>,
     ) -> Result<Self, StartError> {
@@ -129,7 +154,10 @@ impl Running {
         let registry = cx.registry();
         let kernel = Kernel::open(ChildKey::App(Key::Kernel), registry);
         let mut kernel = kernel.map_err(|error| failed("netlink", &error, Exit::Failed))?;
-        let picture = kernel.observe().map_err(|error| failed("netlink", &error, Exit::Failed))?;
+        let mut leftovers = Leftovers::new(run_dir);
+        let picture = clean(&mut kernel, &leftovers, &configured.plan);
+        let picture = picture.map_err(|error| failed("netlink", &error, Exit::Failed))?;
+        leftovers.write(&configured.plan);
         let scripts = Scripts::new(configured.script_user.clone(), ChildKey::App(Key::Scripts), registry);
         let scripts = scripts.map_err(|error| failed("scripts", &error, Exit::Failed))?;
         let effects = Effects::new(kernel, scripts, registry.clone(), listener_key).map_err(|error| {
@@ -140,6 +168,7 @@ impl Running {
         let saving = Saving::new(now, clock::uptime());
         let mut running = Self {
             router: Router::new(configured.plan.clone(), now),
+            leftovers,
             effects,
             saving,
             buffer: vec![0; PACKET].into_boxed_slice(),
@@ -175,6 +204,9 @@ impl Running {
             }
         }
         self.saving.touched(now, self.effects.take_moved());
+        if self.router.stopped() {
+            self.leftovers.clear();
+        }
     }
 
     fn hear(&mut self, link: LinkName, family: Family, now: Instant) -> Drained {
@@ -223,7 +255,7 @@ impl App for Vrrp {
     type Key = Key;
 
     fn start(&mut self, checkpoint: Option<Vec<u8>>, cx: &mut AppCx<'_, Key>) -> Result<(), StartError> {
-        self.running = Some(Running::start(&self.configured, checkpoint, cx)?);
+        self.running = Some(Running::start(&self.configured, &self.run_dir, checkpoint, cx)?);
         Ok(())
     }
 
@@ -294,6 +326,8 @@ impl App for Vrrp {
         if let Some(running) = &mut self.running {
             let now = cx.now();
             running.effects.scripts.reconfigure(next.script_user.clone());
+            // Before the new addresses are installed; those that go are removed at once.
+            running.leftovers.write(&next.plan);
             running.router.reconfigure(next.plan.clone(), now, &mut running.actions);
             running.settle(now);
             running.saving.touched(now, true);

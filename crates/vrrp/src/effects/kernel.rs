@@ -13,7 +13,7 @@ use common::netlink::link::{self, IfIndex, Link};
 use common::netlink::monitor::{self, Monitor};
 use common::netlink::{Failure, NetlinkError, Protocol, Socket};
 
-use crate::machine::address::ObservedAddress;
+use crate::machine::address::{ObservedAddress, VirtualAddress};
 use crate::machine::event::{Event, LinkFacts, ObservedLink};
 use crate::machine::id::{LinkIndex, LinkName, Mac};
 
@@ -103,6 +103,17 @@ impl<K: Copy> Kernel<K> {
             observed.push(ObservedLink { link: name, facts: facts(&link), addresses });
         }
         Ok(observed)
+    }
+
+    /// Removes addresses that belong to no instance; what fails is said.
+    pub fn remove(&mut self, addresses: &[VirtualAddress]) {
+        for address in addresses {
+            let Some(index) = self.names.index(address.link) else { continue };
+            let wanted = Address::new(index, address.address, address.prefix);
+            if let Err(error) = address::remove(&mut self.socket, &wanted) {
+                log::warn!("{error}");
+            }
+        }
     }
 
     /// The monitor is readable.

@@ -5,6 +5,7 @@
 
 mod addresses;
 pub mod kernel;
+pub mod leftovers;
 pub mod scripts;
 
 use std::collections::BTreeMap;

@@ -74,6 +74,23 @@ fn a_lease_that_is_off_leaves_a_permanent_address_which_the_next_run_takes_over(
 }
 
 #[test]
+fn a_permanent_address_that_the_configuration_no_longer_names_is_removed_by_the_next_run() -> Result {
+    let two = Two::new()?;
+    let (extra, other) = ("address_lease = false", "192.168.152.201");
+    let a = Holdfast::start(&two.a, &config(200, extra))?;
+    a.wait_state(NAME, "master", SECONDS_10)?;
+    let folder = a.kill()?;
+    two.a.ip(&format!("addr add {other}/32 dev eth0"))?;
+    std::fs::write(folder.path().join("holdfast.toml"), config(200, "").replace(VIP, "192.168.152.202"))?;
+    let a = Holdfast::restart(&two.a, folder)?;
+    two.a.wait_no_address(VIP, SECONDS_10)?;
+    a.wait_state(NAME, "master", SECONDS_10)?;
+    a.log().wait("removing an address that an earlier run left behind", SECONDS_10)?;
+    assert!(two.a.has_address(other)? && two.a.has_address("192.168.152.11")?);
+    Ok(())
+}
+
+#[test]
 fn an_address_that_somebody_removes_is_put_back_announced_and_logged() -> Result {
     let two = Two::new()?;
     let (a, _b) = two.start("")?;
