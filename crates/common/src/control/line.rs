@@ -35,4 +35,56 @@ impl Lines {
         line.pop();
         if line.len() > limit { Err(TooLong) } else { Ok(Some(line)) }
     }
+
+    /// Whether the last line is without its newline so far.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        !self.buffer.is_empty()
+    }
+}
+
+/// Lines with the descriptors that came with them.
+///
+/// One read may return several requests, but the kernel ends it behind the bytes that descriptors were sent with. So
+/// what arrives in a read belongs to the last line in it, whole or not, and never to those before.
+#[derive(Debug)]
+pub(super) struct Inbox<F> {
+    lines: Lines,
+    /// Of the line that is not whole yet.
+    waiting: Vec<F>,
+}
+
+impl<F> Default for Inbox<F> {
+    fn default() -> Self {
+        Self { lines: Lines::default(), waiting: Vec::new() }
+    }
+}
+
+impl<F> Inbox<F> {
+    /// Takes what one read returned; gives the lines that are whole by now.
+    ///
+    /// # Errors
+    /// Where a line is longer than `limit`.
+    pub(super) fn take(
+        &mut self,
+        bytes: &[u8],
+        arrived: Vec<F>,
+        limit: usize,
+    ) -> Result<Vec<(Vec<u8>, Vec<F>)>, TooLong> {
+        self.lines.push(bytes);
+        let mut whole = Vec::new();
+        while let Some(line) = self.lines.next(limit)? {
+            whole.push((line, std::mem::take(&mut self.waiting)));
+        }
+        match whole.last_mut() {
+            Some((_, fds)) if !self.lines.is_cut() => fds.extend(arrived),
+            Some(_) | None => self.waiting.extend(arrived),
+        }
+        Ok(whole)
+    }
+
+    /// How many descriptors wait for the end of their line.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
 }

@@ -11,7 +11,7 @@ use nix::sys::socket::sockopt::PeerCredentials;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::line::Lines;
+use super::line::Inbox;
 use super::message::{Reply, Request, line};
 use super::{MAX_REQUEST, wire};
 use crate::event_loop::{Cx, Drained, Interest, Registration};
@@ -54,8 +54,7 @@ struct Client<K: Copy> {
     _registration: Registration<K>,
     stream: UnixStream,
     uid: Option<u32>,
-    lines: Lines,
-    fds: Vec<OwnedFd>,
+    inbox: Inbox<OwnedFd>,
     outgoing: Vec<u8>,
     sent: usize,
     stuck_since: Option<Instant>,
@@ -176,8 +175,7 @@ impl<K: Copy> Client<K> {
             _registration: registration,
             stream,
             uid,
-            lines: Lines::default(),
-            fds: Vec::new(),
+            inbox: Inbox::default(),
             outgoing: Vec::new(),
             sent: 0,
             stuck_since: None,
@@ -187,20 +185,23 @@ impl<K: Copy> Client<K> {
     fn read(&mut self, id: ClientId, incoming: &mut Vec<Incoming>) -> Result<Drained, String> {
         let mut buffer = [0; 4096];
         for _ in 0..BUDGET {
-            match wire::receive(&self.stream, &mut buffer, &mut self.fds) {
+            let mut arrived = Vec::new();
+            let count = match wire::receive(&self.stream, &mut buffer, &mut arrived) {
                 Ok(0) => return Err(HUNG_UP.into()),
-                Ok(count) => self.lines.push(buffer.get(..count).unwrap_or_default()),
+                Ok(count) => count,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Drained::Yes),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(error.to_string()),
-            }
-            while let Some(line) = self.lines.next(MAX_REQUEST).map_err(|_| "its line is too long")? {
+            };
+            let bytes = buffer.get(..count).unwrap_or_default();
+            for (line, fds) in
+                self.inbox.take(bytes, arrived, MAX_REQUEST).map_err(|_| "its line is too long")?
+            {
                 let request =
                     serde_json::from_slice(&line).map_err(|error| format!("no request: {error}"))?;
-                let fds = std::mem::take(&mut self.fds);
                 incoming.push(Incoming { client: id, request, fds, uid: self.uid });
             }
-            if self.fds.len() > 16 {
+            if self.inbox.waiting() > 16 {
                 return Err("descriptors without a request".into());
             }
         }
