@@ -111,9 +111,28 @@ fn missing(wanted: &Keys, from: &Keys) -> Vec<String> {
     wanted.difference(from).map(|(section, key)| format!("{section}: {key}")).collect()
 }
 
+/// The configurations that the documents show.
+fn documented() -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let mut take = |name: &str, begin: &str, end: &str| {
+        let text = fs::read_to_string(root().join(name)).unwrap();
+        for (number, part) in text.split(begin).skip(1).enumerate() {
+            let block = part.split(end).next().unwrap_or_default();
+            // Others show a shell, or a few keys.
+            if block.contains("\n[[") {
+                found.push((format!("{name}, block {number}"), block.to_owned()));
+            }
+        }
+    };
+    take("README.md", "```toml", "```");
+    take("docs/man/holdfast.toml.5", ".Bd -literal -offset indent", ".Ed");
+    assert!(found.len() >= 2, "{found:?}");
+    found
+}
+
 #[test]
-fn every_shipped_file_is_without_fault() {
-    for (name, text) in shipped() {
+fn every_shipped_file_and_every_documented_one_is_without_fault() {
+    for (name, text) in shipped().into_iter().chain(documented()) {
         let sources = Sources::from_text(name, text);
         let mut diagnostics = Diagnostics::new();
         role::check(ROLES, &sources, &mut diagnostics);
