@@ -227,7 +227,7 @@ fn addresses_of_two_families_do_not_mix() {
 }
 
 #[test]
-fn w3_8_link_local_should_come_first() {
+fn v3_8_link_local_should_come_first() {
     refused(
         "virtual_addresses = [\"2001:db8::1\", \"fe80::1\"]",
         &["6:22: warning: the first virtual address of an IPv6 instance should be link-local"],
