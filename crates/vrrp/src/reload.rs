@@ -136,6 +136,9 @@ fn instance_changes(a: &InstancePlan, b: &InstancePlan) -> Vec<String> {
     list.value("down_timer_adverts", &a.down_timer_adverts, &b.down_timer_adverts);
     list.value("preempt", &a.preempt, &b.preempt);
     list.debug("preempt_delay", &a.preempt_delay, &b.preempt_delay);
+    list.debug("startup_delay", &a.startup_delay, &b.startup_delay);
+    list.value("answer_inferior", &a.answer_inferior, &b.answer_inferior);
+    list.value("answer_better", &a.answer_better, &b.answer_better);
     // Without values: a password does not belong in a report.
     list.word("auth", a.auth == b.auth);
     for address in a.addresses.iter().filter(|x| !b.addresses.contains(x)) {

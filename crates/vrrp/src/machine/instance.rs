@@ -117,6 +117,8 @@ pub(super) struct Backup {
     pub(super) expect: Expect,
     /// The timer ran out; the sync group holds it back.
     pub(super) silent: bool,
+    /// The startup delay is part of the timer; the first advert heard ends it.
+    pub(super) delayed: bool,
     /// The timer ran out while this process was stalled; it was given once more time to hear a living master.
     pub(super) graced: bool,
 }
@@ -467,6 +469,24 @@ impl Instance {
             && master.holder.removed(link, address, &request, cx.out)
         {
             self.announce_again(cx);
+        }
+    }
+
+    /// An address of ours is there. If somebody else put it there while we are not master, two may answer for it.
+    pub(super) fn address_appeared(
+        &mut self,
+        link: super::id::LinkName,
+        address: super::address::ObservedAddress,
+        cx: &mut Cx<'_>,
+    ) {
+        let wanted = matches!(self.state, State::Master(_) | State::Releasing(_)) || self.plan.is_owner();
+        if address.ours || wanted {
+            return;
+        }
+        if let Some(address) =
+            self.plan.addresses.iter().find(|a| (a.link, a.address) == (link, address.address)).cloned()
+        {
+            cx.out.push(Action::Report(Fact::ForeignAddress { instance: self.tag.clone(), address }));
         }
     }
 

@@ -208,10 +208,11 @@ impl Router {
                 self.link_touched(link, now, out);
             }
             Event::AddressAppeared { link, address } => {
-                if self.links.address_appeared(link, address)
-                    && self.index.holder(link, address.address).is_none()
-                {
-                    self.link_touched(link, now, out);
+                let news = self.links.address_appeared(link, address);
+                match self.index.holder(link, address.address) {
+                    _ if !news => {}
+                    None => self.link_touched(link, now, out),
+                    Some(id) => self.with(id, now, out, |i, cx| i.address_appeared(link, address, cx)),
                 }
             }
             Event::AddressVanished { link, address } => self.address_vanished(link, address, now, out),

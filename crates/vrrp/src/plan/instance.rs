@@ -44,6 +44,9 @@ struct Common {
     down_timer_adverts: Option<Located<u8>>,
     preempt: Option<Located<bool>>,
     preempt_delay: Option<Located<Duration>>,
+    startup_delay: Option<Located<Duration>>,
+    answer_inferior: Option<Located<bool>>,
+    answer_better: Option<Located<bool>>,
     auth: Option<Located<Auth>>,
     peers: Option<Located<Vec<Located<IpAddr>>>>,
     ttl: Option<Located<u8>>,
@@ -146,6 +149,9 @@ fn common(t: &mut Layers<'_>, scripts: &Scripts, d: &mut Diagnostics) -> Common 
         down_timer_adverts: t.within("down_timer_adverts", &(2..=100), d),
         preempt: t.optional("preempt", d),
         preempt_delay: t.within("preempt_delay", &(Duration::ZERO..=Duration::from_secs(3600)), d),
+        startup_delay: t.within("startup_delay", &(Duration::ZERO..=Duration::from_secs(3600)), d),
+        answer_inferior: t.optional("answer_inferior", d),
+        answer_better: t.optional("answer_better", d),
         auth: auth(t, d),
         peers: t.optional("unicast_peers", d),
         ttl: t.within("unicast_ttl", &(1..=255), d),
@@ -272,6 +278,9 @@ fn build(
         down_timer_adverts: c.down_timer_adverts.map_or(3, |n| n.value),
         preempt: c.preempt.is_none_or(|p| p.value),
         preempt_delay: c.preempt_delay.map_or(Duration::ZERO, |p| p.value),
+        startup_delay: c.startup_delay.map_or(Duration::ZERO, |p| p.value),
+        answer_inferior: c.answer_inferior.is_none_or(|a| a.value),
+        answer_better: c.answer_better.is_some_and(|a| a.value),
         auth: c.auth.map_or(Auth::None, |a| a.value),
         addresses,
         transport,
@@ -438,6 +447,12 @@ fn check_owner(c: &Common, d: &mut Diagnostics) {
     }
     if let Some(delay) = c.preempt_delay.as_ref().filter(|p| !p.value.is_zero()) {
         refuse(delay.span, "an owner does not wait before it pre-empts");
+    }
+    if let Some(delay) = c.startup_delay.as_ref().filter(|p| !p.value.is_zero()) {
+        refuse(delay.span, "an owner does not wait at the start");
+    }
+    if let Some(answer) = c.answer_better.as_ref().filter(|a| a.value) {
+        refuse(answer.span, "an owner yields to nobody");
     }
     for tracker in c.trackers.iter().filter(|t| t.value.weight != 0) {
         refuse(tracker.span, "an owner's priority does not change, so a weight means nothing");

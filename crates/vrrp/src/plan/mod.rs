@@ -61,6 +61,12 @@ pub struct InstancePlan {
     pub preempt: bool,
     /// How long such a master is let be first.
     pub preempt_delay: Duration,
+    /// How much longer to wait at the start, unless an advert is heard.
+    pub startup_delay: Duration,
+    /// Answer a worse advert with one of our own (RFC 9568); RFC 5798 does not.
+    pub answer_inferior: bool,
+    /// Send one more advert before yielding to a better one.
+    pub answer_better: bool,
     /// Version 2 authentication.
     pub auth: Auth,
     /// The virtual addresses, those not advertised among them.

@@ -79,6 +79,7 @@ impl Instance {
         };
         if advert.priority == 0 {
             // S5: the master is leaving. Never later than it would have been.
+            backup.delayed = false;
             let skew = skew_time(self.plan.version, priority, backup.interval);
             backup.down_at = backup.down_at.min(cx.now + skew);
             backup.expect = Expect::Leave;
@@ -93,6 +94,10 @@ impl Instance {
             }));
         }
         backup.master = Some(heard);
+        if std::mem::take(&mut backup.delayed) {
+            // The network is there: nothing more to wait for than anybody else does.
+            backup.down_at = backup.down_at.min(cx.now + down_interval);
+        }
         let inferior = advert.priority < priority;
         if !inferior {
             backup.preempt_at = None;
@@ -124,6 +129,9 @@ impl Instance {
             || (advert.priority == self.priority
                 && self.source.is_some_and(|own| is_higher(advert.source, own)));
         if better {
+            if self.plan.answer_better {
+                self.advertise(cx);
+            }
             let reason = Reason::BetterMaster { master: advert.source, priority: advert.priority };
             self.yield_to(Some(advert), reason, cx);
             return;
@@ -138,7 +146,9 @@ impl Instance {
             self.yield_to(Some(advert), Reason::Stalled, cx);
             return;
         }
-        self.answer_inferior(advert, cx);
+        if self.plan.answer_inferior {
+            self.answer_inferior(advert, cx);
+        }
     }
 
     /// S12: RFC 9568 6.4.3 wants an advert at once, and bridges learn anew where we are.

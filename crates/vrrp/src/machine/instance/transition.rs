@@ -32,8 +32,9 @@ impl Instance {
             return;
         }
         let from = self.state_name();
+        let delayed = reason == Reason::Started && !self.plan.startup_delay.is_zero();
         let wait = if reason == Reason::Started {
-            self.wish_interval()
+            self.wish_interval() + self.plan.startup_delay
         } else {
             self.down_interval(self.plan.interval)
         };
@@ -45,6 +46,7 @@ impl Instance {
             expect: Expect::Silence,
             // The owners of a group do not wait for silence, only for each other.
             silent: self.plan.is_owner(),
+            delayed,
             graced: false,
         });
         self.transition_from(from, reason, cx);
@@ -124,6 +126,7 @@ impl Instance {
             preempt_at: None,
             expect: Expect::Silence,
             silent: false,
+            delayed: false,
             graced: false,
         });
         self.transition_from(from, reason, cx);

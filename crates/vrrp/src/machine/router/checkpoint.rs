@@ -208,6 +208,7 @@ impl Router {
                     preempt_at: None,
                     expect: Expect::Silence,
                     silent: false,
+                    delayed: false,
                     graced: false,
                 };
                 instance.resume_backup(backup, &mut cx);

@@ -102,6 +102,18 @@ fn a_foreign_address_is_used_and_left_alone() {
 }
 
 #[test]
+fn a_foreign_address_that_appears_on_a_backup_is_told() {
+    let mut m = Machine::started(&instance(""));
+    let appeared = |ours| Event::AddressAppeared { link: link("eth0"), address: observed("192.0.2.1", ours) };
+    let lines = m.handle(appeared(false));
+    assert_eq!(
+        lines,
+        ["report virtual address is present but not ours: left alone instance=A address=192.0.2.1/24@eth0"]
+    );
+    assert_eq!(m.handle(appeared(false)), Vec::<String>::new(), "once");
+}
+
+#[test]
 fn an_owner_keeps_its_own_address_and_may_send_from_it() {
     let mut links = links();
     links[0].addresses = vec![observed("192.0.2.1", false)];

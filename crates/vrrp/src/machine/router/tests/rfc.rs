@@ -143,6 +143,38 @@ fn a_preempt_delay_lets_a_worse_master_be_for_that_long() {
 }
 
 #[test]
+fn a_startup_delay_ends_with_the_first_advert() {
+    let text = instance("priority = 100\nstartup_delay = \"30s\"");
+    let mut m = Machine::started(&text);
+    assert_eq!(m.next(), Some(Duration::from_nanos(33_609_375_000)), "nobody is heard");
+    m.hear(PEER, 50);
+    assert_eq!(m.next(), Some(Duration::from_nanos(3_609_375_000)), "a worse master: pre-empted as always");
+    m.pass(SECOND);
+    m.hear(PEER, 50);
+    assert_eq!(m.next(), Some(Duration::from_nanos(2_609_375_000)));
+    let mut m = Machine::started(&text);
+    m.hear(PEER, 0);
+    assert_eq!(m.next(), Some(Duration::from_nanos(609_375_000)));
+    let mut m = Machine::started(&text);
+    m.change("eth0", |f| f.up = false);
+    m.change("eth0", |_| ());
+    assert_eq!(m.next(), Some(Duration::from_nanos(3_609_375_000)), "a recovery is no start");
+}
+
+#[test]
+fn an_inferior_advert_can_be_left_unanswered() {
+    let mut m = Machine::master(&instance("answer_inferior = false"));
+    assert_eq!(m.hear(PEER, 50), Vec::<String>::new());
+    assert_eq!(m.state(), StateName::Master);
+}
+
+#[test]
+fn a_better_advert_can_be_answered_before_yielding() {
+    let mut m = Machine::master(&instance("answer_better = true"));
+    assert_eq!(effects(&m.hear(PEER, 150)), ["advert A priority=100", "remove A 192.0.2.1/24@eth0"]);
+}
+
+#[test]
 fn a_preempt_delay_does_not_matter_when_nobody_is_master() {
     let mut m = Machine::started(&instance("priority = 100\npreempt_delay = \"10s\""));
     m.pass(4 * SECOND);
