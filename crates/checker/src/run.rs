@@ -15,8 +15,10 @@ use common::event_loop::{Drained, Readiness, clock};
 use common::exit::Exit;
 use common::ipvs::ServiceKey;
 use common::role::{Need, Role};
+use common::sys::memory;
 use serde_json::{Value, json};
 
+use crate::effects::descriptors;
 use crate::effects::ipvs::Reconciler;
 use crate::effects::journal::Journal;
 use crate::machine::{Action, Actions, Event, Pool, Subject, Turn};
@@ -24,6 +26,9 @@ use crate::plan::{self, Plan};
 use crate::transport::Slot;
 use crate::{reload, status};
 use attempts::Attempts;
+
+/// A status of more servers than this leaves memory behind that is worth giving back.
+const LARGE: usize = 1000;
 
 /// What the process calls its sources.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,8 +53,12 @@ pub const ROLE: Role = Role {
 };
 
 /// The main function of the process.
-fn run(inherited: Inherited) -> Exit {
-    match Checker::new(&inherited.config, inherited.run_dir.clone()) {
+fn run(mut inherited: Inherited) -> Exit {
+    // Not kept: a large text is not needed once it is planned.
+    let config = std::mem::replace(&mut inherited.config, Sources::from_text("", ""));
+    let checker = Checker::new(&config, inherited.run_dir.clone());
+    drop(config);
+    match checker {
         Ok(checker) => common::child::run(inherited, checker),
         Err(faults) => {
             log::error!("the configuration is faulty:\n{faults}");
@@ -85,6 +94,8 @@ struct Running {
     /// Whether the table was told something that is not sent yet.
     unsent: bool,
     journal: Journal,
+    /// Whether much memory was used for a moment.
+    untidy: bool,
     /// Set while the pool waits to be settled at the end of the turn.
     settle_at: Option<Instant>,
     // Empty between turns; kept for their memory.
@@ -145,11 +156,13 @@ impl Running {
             table,
             unsent: false,
             journal: Journal::default(),
+            untidy: false,
             settle_at: None,
             actions: Vec::new(),
             news: Vec::new(),
         };
         running.pool.reconfigure(plan, now, &mut running.actions);
+        descriptors::provide(running.pool.checks());
         if let Some(bytes) = checkpoint.filter(|bytes| !bytes.is_empty()) {
             running.take_over(&bytes);
         }
@@ -268,6 +281,9 @@ impl Running {
     }
 
     fn timeout(&mut self, now: Instant, cx: &AppCx<'_, Key>) {
+        if std::mem::take(&mut self.untidy) {
+            memory::give_back();
+        }
         self.attempts.timeout(now, cx.registry(), &mut self.news);
         if self.pool.poll_timeout().is_some_and(|due| due <= now) {
             self.pool.handle_timeout(now, &mut self.actions);
@@ -294,6 +310,7 @@ impl Running {
         let Prepared { plan, table } = prepared;
         self.attempts.scripts.reconfigure(plan.script_user.clone());
         self.pool.reconfigure(&plan, now, &mut self.actions);
+        descriptors::provide(self.pool.checks());
         self.pool.settle(&mut self.actions);
         self.settle_at = None;
         if !plan.ipvs
@@ -310,6 +327,7 @@ impl Running {
 
     fn status(&mut self, now: Instant) -> Value {
         let views = self.pool.status(now);
+        self.untidy = views.iter().map(|view| view.servers.len()).sum::<usize>() > LARGE;
         let table = &mut self.table;
         let mut counts = |service: ServiceKey| -> Option<status::Counts> {
             let listed = table.as_mut()?.listed(service);
@@ -335,6 +353,7 @@ impl App for Checker {
 
     fn start(&mut self, checkpoint: Option<Vec<u8>>, cx: &mut AppCx<'_, Key>) -> Result<(), StartError> {
         self.running = Some(Running::start(&self.plan, &self.run_dir, checkpoint, cx)?);
+        memory::give_back();
         Ok(())
     }
 
@@ -392,7 +411,10 @@ impl App for Checker {
         self.plan = prepared.plan.clone();
         if let Some(running) = &mut self.running {
             running.reconfigure(prepared, cx.now(), cx);
+            // What is equal is kept once.
+            self.plan.virtual_servers = running.pool.plans();
         }
+        memory::give_back();
     }
 
     fn abort(&mut self) {

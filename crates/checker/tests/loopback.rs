@@ -183,6 +183,23 @@ fn a_number_in_a_file_weighs_and_judges() {
 }
 
 #[test]
+fn a_check_connects_where_and_from_where_it_is_told() {
+    let (peers, seen) = std::sync::mpsc::channel();
+    let server = Server::new(move |mut stream| {
+        read_request(&mut stream);
+        peers.send(stream.peer_addr()).unwrap();
+        let _gone = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
+    });
+    let port = server.address.port();
+    let keys = format!("address = \"127.0.0.1\", port = {port}, source = \"127.0.0.9\", interface = \"lo\"");
+    let elsewhere: SocketAddr = "127.0.0.3:1".parse().unwrap();
+    let found =
+        Running::start(&one(elsewhere, &format!("type = \"http\", {keys}"))).until_result("status 200");
+    assert_eq!(found["alive"], true);
+    assert_eq!(seen.recv().unwrap().unwrap().ip().to_string(), "127.0.0.9");
+}
+
+#[test]
 fn an_address_that_is_not_ours_is_an_error_of_this_machine() {
     let server = Server::new(drop);
     let text = one(server.address, "type = \"tcp\", retry_delay = \"50ms\", source = \"192.0.2.77\"");

@@ -97,6 +97,11 @@ impl Pool {
         &self.wanted
     }
 
+    /// How many checks there are.
+    pub fn checks(&self) -> usize {
+        self.checks.len()
+    }
+
     /// How many attempts have ended.
     pub fn attempts(&self) -> u64 {
         self.attempts
@@ -308,7 +313,8 @@ impl Pool {
         self.last_id
     }
 
-    fn plans(&self) -> Vec<Rc<plan::VirtualServer>> {
+    /// What it is configured as now.
+    pub fn plans(&self) -> Vec<Rc<plan::VirtualServer>> {
         let plan = |id| self.virtual_servers.get(id).map(|service| Rc::clone(&service.plan));
         self.order.iter().filter_map(plan).collect()
     }

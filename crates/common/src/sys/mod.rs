@@ -1,6 +1,7 @@
 //! The only unsafe code of Holdfast: what neither std nor nix offer safely.
 //!
 //! * [`inherit`]: descriptors that an exec'ing parent left open for us
+//! * [`memory`]: free memory back to the system
 //! * `netlink`: raw message layouts
 //! * [`pidfd`]: a descriptor for a process
 //! * [`raw`]: raw and packet sockets and their options
@@ -11,6 +12,7 @@
 #![expect(unsafe_code, reason = "this is the one module that may: see its documentation")]
 
 pub mod inherit;
+pub mod memory;
 pub(crate) mod netlink;
 pub mod pidfd;
 pub mod raw;
