@@ -60,6 +60,9 @@ impl<F> Default for Inbox<F> {
     }
 }
 
+/// A line, and what arrived with it.
+type Whole<F> = (Vec<u8>, Vec<F>);
+
 impl<F> Inbox<F> {
     /// Takes what one read returned; gives the lines that are whole by now.
     ///
@@ -70,7 +73,7 @@ impl<F> Inbox<F> {
         bytes: &[u8],
         arrived: Vec<F>,
         limit: usize,
-    ) -> Result<Vec<(Vec<u8>, Vec<F>)>, TooLong> {
+    ) -> Result<Vec<Whole<F>>, TooLong> {
         self.lines.push(bytes);
         let mut whole = Vec::new();
         while let Some(line) = self.lines.next(limit)? {
