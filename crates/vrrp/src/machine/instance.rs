@@ -12,7 +12,7 @@
 //! ```
 //!
 //! Every deadline lives in the state it belongs to. `transition.rs` has what happens on the way between states,
-//! `receive.rs` what a packet does.
+//! `receive.rs` what a packet does, `hold.rs` what a master does for its addresses.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -21,18 +21,19 @@ use std::time::{Duration, Instant};
 
 use super::action::{Action, AdvertPacket, Announcement};
 use super::address::VirtualAddress;
-use super::announce::{Announcer, Burst};
+use super::announce::Announcer;
 use super::fact::{Cause, Fact, Reason, StateName};
 use super::id::Tag;
 use super::limiter::Limiter;
 use super::links::Links;
-use super::owned::{self, Holder, Request};
+use super::owned::{Holder, Request};
 use super::packet;
 use super::peers::Peers;
 use super::timing::{hand_over_bound, master_down_interval, skew_time};
 use crate::plan::{InstancePlan, Wish};
 use crate::wire::admit::{Reject, Settings};
 
+mod hold;
 mod receive;
 mod reconfigure;
 mod transition;
@@ -333,45 +334,9 @@ impl Instance {
         cx.out.push(Action::Report(Fact::Stalled { instance: self.tag.clone(), late_ms }));
     }
 
-    /// Leases, repairs and announcements that are due.
-    fn hold(&mut self, cx: &mut Cx<'_>) {
-        let request = Request {
-            tag: &self.tag,
-            addresses: &self.plan.addresses,
-            lifetime: self.plan.lifetime,
-            now: cx.now,
-        };
-        let repaired = match &mut self.state {
-            State::Master(master) => master.holder.handle_timeout(&request, &self.leased, cx.out),
-            State::Releasing(releasing) => releasing.holder.handle_timeout(&request, &self.leased, cx.out),
-            State::Init | State::Fault | State::Backup(_) => false,
-        };
-        if repaired {
-            self.announce_again(cx);
-        }
-        self.announce_due(cx);
-    }
-
     /// Sends an advert with the effective priority.
     fn advertise(&mut self, cx: &mut Cx<'_>) {
         self.send(self.priority, cx);
-    }
-
-    /// One wake-up for advert and lease where that costs little of the lease.
-    fn refresh_with_advert(&mut self, cx: &mut Cx<'_>) {
-        let interval = self.plan.interval;
-        let Some(refresh) = owned::refresh_interval(self.plan.lifetime) else {
-            return;
-        };
-        let request = Request {
-            tag: &self.tag,
-            addresses: &self.plan.addresses,
-            lifetime: self.plan.lifetime,
-            now: cx.now,
-        };
-        if let State::Master(master) = &mut self.state {
-            master.holder.refresh(&request, &self.leased, interval.min(refresh / 2), cx.out);
-        }
     }
 
     fn send(&mut self, priority: u8, cx: &mut Cx<'_>) {
@@ -390,126 +355,6 @@ impl Instance {
         };
         self.statistics.sent += 1;
         cx.out.push(Action::SendAdvert { instance: self.tag.clone(), priority, packet });
-    }
-
-    fn announce_again(&mut self, cx: &mut Cx<'_>) {
-        if let State::Master(master) = &mut self.state {
-            master.announcer.again(&self.plan.announce, cx.now);
-        }
-        self.announce_due(cx);
-    }
-
-    fn announce_due(&mut self, cx: &mut Cx<'_>) {
-        let State::Master(master) = &mut self.state else {
-            return;
-        };
-        let targets = self.announcements.len();
-        while let Some(burst) = master.announcer.due(&self.plan.announce, targets, cx.now) {
-            let (announcements, repeat) = match burst {
-                Burst::All(repeat) => (Arc::clone(&self.announcements), repeat),
-                Burst::One(index) => match self.announcements.get(index) {
-                    Some(one) => (Arc::from([*one]), 1),
-                    None => continue,
-                },
-            };
-            cx.out.push(Action::Announce { instance: self.tag.clone(), announcements, repeat });
-        }
-    }
-
-    /// The interfaces or addresses changed: what is derived from them is made anew.
-    pub(super) fn links_changed(&mut self, source: Option<IpAddr>, cx: &mut Cx<'_>) {
-        if self.source != source {
-            self.source = source;
-            self.packet = None;
-        }
-        self.derive_from_links(cx.links);
-    }
-
-    fn derive_from_links(&mut self, links: &Links) {
-        let targets = self.plan.addresses.iter().filter_map(|a| {
-            let facts = links.facts(a.link)?;
-            Some(Announcement { link: a.link, index: facts.index, mac: facts.mac?, address: a.address })
-        });
-        let targets: Vec<Announcement> = targets.collect();
-        if *self.announcements != *targets {
-            self.announcements = targets.into();
-        }
-        let differs = self.leased.len() != self.plan.addresses.len();
-        let foreign = self.plan.addresses.iter().any(|a| owned::is_foreign(links, a));
-        if differs || foreign {
-            self.leased =
-                self.plan.addresses.iter().filter(|a| !owned::is_foreign(links, a)).cloned().collect();
-        }
-    }
-
-    /// An interface the addresses are on is usable again: what it forgot is put back, and said.
-    pub(super) fn link_usable(&mut self, link: super::id::LinkName, cx: &mut Cx<'_>) {
-        let request = Request {
-            tag: &self.tag,
-            addresses: &self.plan.addresses,
-            lifetime: self.plan.lifetime,
-            now: cx.now,
-        };
-        if let State::Master(master) = &mut self.state {
-            master.holder.link_usable(link, &request, cx.links, cx.out);
-            self.announce_again(cx);
-        }
-    }
-
-    /// An address of ours was removed by somebody, or its lease ran out.
-    pub(super) fn address_removed(&mut self, link: super::id::LinkName, address: IpAddr, cx: &mut Cx<'_>) {
-        self.derive_from_links(cx.links);
-        let request = Request {
-            tag: &self.tag,
-            addresses: &self.plan.addresses,
-            lifetime: self.plan.lifetime,
-            now: cx.now,
-        };
-        if let State::Master(master) = &mut self.state
-            && master.holder.removed(link, address, &request, cx.out)
-        {
-            self.announce_again(cx);
-        }
-    }
-
-    /// An address of ours is there. If somebody else put it there while we are not master, two may answer for it.
-    pub(super) fn address_appeared(
-        &mut self,
-        link: super::id::LinkName,
-        address: super::address::ObservedAddress,
-        cx: &mut Cx<'_>,
-    ) {
-        let wanted = matches!(self.state, State::Master(_) | State::Releasing(_)) || self.plan.is_owner();
-        if address.ours || wanted {
-            return;
-        }
-        if let Some(address) =
-            self.plan.addresses.iter().find(|a| (a.link, a.address) == (link, address.address)).cloned()
-        {
-            cx.out.push(Action::Report(Fact::ForeignAddress { instance: self.tag.clone(), address }));
-        }
-    }
-
-    /// An address could not be installed or removed.
-    pub(super) fn address_failed(
-        &mut self,
-        link: super::id::LinkName,
-        address: IpAddr,
-        error: String,
-        cx: &mut Cx<'_>,
-    ) {
-        let request = Request {
-            tag: &self.tag,
-            addresses: &self.plan.addresses,
-            lifetime: self.plan.lifetime,
-            now: cx.now,
-        };
-        if let State::Master(master) = &mut self.state {
-            master.holder.failed(link, address, &request);
-        } else {
-            cx.links.forget_vanish(link, address);
-        }
-        self.effect_failed(error, cx);
     }
 
     /// An advert could not be sent.

@@ -2,31 +2,32 @@
 //!
 //! An event touches the instances that depend on it, in the order of their numbers, then their sync groups; each group
 //! settles within a bounded number of rounds. Deadlines stand in an ordered queue, so a thousand idle instances cost
-//! nothing. `listen.rs` keeps the sockets wanted, `reconfigure.rs` is the reload, `checkpoint.rs` the restart.
+//! nothing. `picture.rs` follows the interfaces, `assess.rs` judges faults and groups, `listen.rs` keeps the sockets
+//! wanted, `reconfigure.rs` is the reload, `checkpoint.rs` the restart.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use super::action::{Action, Object};
+use super::action::Action;
 use super::deadlines::Deadlines;
 use super::event::{Event, ScriptOutcome};
-use super::fact::{Cause, Fact, Reason, StateName};
-use super::group::{self, Group, Move};
+use super::fact::{Fact, Reason, StateName};
+use super::group::Group;
 use super::id::{Family, InstanceId, Key, LinkName, Name, Tag, Vrid};
 use super::index::Index;
-use super::instance::{Cx, Instance, State, Then, notify_group};
+use super::instance::{Cx, Instance, State};
 use super::limiter::Limiter;
-use super::links::{Links, Vanished};
+use super::links::Links;
 use super::script::Script;
-use super::track::{self, Reading};
 use crate::plan::Plan;
 use crate::wire::admit::{Datagram, Reject};
 use crate::wire::advert::View;
 use listen::Listeners;
 
+mod assess;
 mod checkpoint;
 mod listen;
+mod picture;
 mod reconfigure;
 mod snapshot;
 
@@ -62,12 +63,6 @@ enum Phase {
     New,
     Running,
     Stopping,
-}
-
-/// What was so before an interface changed.
-struct Earlier {
-    usable: BTreeSet<LinkName>,
-    masters: BTreeSet<InstanceId>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -363,228 +358,6 @@ impl Router {
             }
         }
         !gone.is_empty()
-    }
-
-    fn link_touched(&mut self, link: LinkName, now: Instant, out: &mut Vec<Action>) {
-        self.links_touched(&BTreeSet::from([link]), now, out);
-    }
-
-    /// Interfaces or their own addresses changed: sockets first, then whoever depends on them.
-    fn links_touched(&mut self, touched: &BTreeSet<LinkName>, now: Instant, out: &mut Vec<Action>) {
-        if self.phase == Phase::New {
-            return;
-        }
-        self.listen(out);
-        let mut ids = BTreeSet::new();
-        for link in touched {
-            ids.extend(self.index.on_link(*link));
-        }
-        for id in &ids {
-            self.refresh_links(*id, now, out);
-        }
-        for id in &ids {
-            self.assess(*id, now, out);
-        }
-    }
-
-    /// Interfaces that were not usable and are: what masters have on them may be gone, and forgotten by the network.
-    fn links_back(&mut self, earlier: &Earlier, now: Instant, out: &mut Vec<Action>) {
-        let back: Vec<LinkName> = self.links.usable().difference(&earlier.usable).copied().collect();
-        for link in back {
-            for id in self.index.on_link(link) {
-                // Whoever became master just now has done all of it.
-                if !earlier.masters.contains(&id) {
-                    continue;
-                }
-                self.with(id, now, out, |i, cx| i.link_usable(link, cx));
-            }
-        }
-    }
-
-    fn earlier(&self) -> Earlier {
-        let masters = self.instances.iter().filter(|(_, i)| i.is_master());
-        Earlier { usable: self.links.usable(), masters: masters.map(|(id, _)| *id).collect() }
-    }
-
-    /// Source address, announcements: what an instance derives from the interfaces.
-    fn refresh_links(&mut self, id: InstanceId, now: Instant, out: &mut Vec<Action>) {
-        let Some(instance) = self.instances.get(&id) else {
-            return;
-        };
-        let key = instance.plan.key;
-        let source = match instance.plan.source {
-            Some(source) => self.links.address(key.link, source).filter(|a| a.usable).map(|a| a.address),
-            None => self.links.source(key.link, key.family, instance.source, |address| {
-                self.index.holder(key.link, address).is_some()
-            }),
-        };
-        if let Some(instance) = self.instances.get_mut(&id) {
-            instance.links_changed(source, &mut Cx { now, links: &mut self.links, out });
-        }
-    }
-
-    /// Weighs an instance's trackers and causes anew.
-    fn assess(&mut self, id: InstanceId, now: Instant, out: &mut Vec<Action>) {
-        if self.phase != Phase::Running {
-            return;
-        }
-        let (causes, priority) = self.judge(id);
-        let group = self.index.group_of(id);
-        self.with(id, now, out, |instance, cx| {
-            instance.set_priority(priority, cx);
-            if group.is_none() {
-                instance.set_causes(causes, cx);
-            }
-        });
-        if let Some(at) = group {
-            self.settle(at, now, out);
-        }
-    }
-
-    /// Its own causes of fault, and its effective priority.
-    fn judge(&self, id: InstanceId) -> (BTreeSet<Cause>, u8) {
-        let mut causes = BTreeSet::new();
-        let Some(instance) = self.instances.get(&id) else {
-            return (causes, 0);
-        };
-        let key = instance.plan.key;
-        match self.links.check(key.link) {
-            Err(cause) => {
-                causes.insert(cause);
-            }
-            Ok(()) => {
-                if instance.source.is_none() {
-                    causes.insert(match instance.plan.source {
-                        Some(source) => Cause::SourceMissing(key.link, source),
-                        None => Cause::NoSource(key.link),
-                    });
-                }
-                if let Some(error) = self.listeners.error((key.link, key.family)) {
-                    causes.insert(Cause::NoListener(key.link, error.to_owned()));
-                }
-            }
-        }
-        let sum = track::assess(self.index.trackers(id), &self.links, |name| {
-            self.scripts.get(name).map_or(Reading::Pending, Script::reading)
-        });
-        causes.extend(sum.causes);
-        (causes, track::effective_priority(instance.plan.priority, sum.weight))
-    }
-
-    /// The first fellow member that is in fault by itself.
-    fn member_cause(&self, id: InstanceId) -> Option<Cause> {
-        let group = self.groups.get(self.index.group_of(id)?)?;
-        let faulty = group.members.iter().filter(|m| **m != id).find(|m| {
-            let (causes, _) = self.judge(**m);
-            causes.iter().any(|c| !c.is_pending())
-        })?;
-        self.instances.get(faulty).map(|i| Cause::Member(i.tag.name.clone()))
-    }
-
-    /// Lets a group follow its members, and its members the group.
-    fn settle(&mut self, at: usize, now: Instant, out: &mut Vec<Action>) {
-        if self.phase != Phase::Running {
-            return;
-        }
-        let Some(group) = self.groups.get(at) else {
-            return;
-        };
-        let members = group.members.clone();
-        let name = group.plan.name.clone();
-        let mut judged: Vec<(InstanceId, BTreeSet<Cause>)> =
-            members.iter().map(|id| (*id, self.judge(*id).0)).collect();
-        let faulty = |(id, causes): &(InstanceId, BTreeSet<Cause>)| {
-            causes.iter().any(|c| !c.is_pending()).then_some(*id)
-        };
-        // Two suffice: nobody is in fault because of itself.
-        let first: Vec<InstanceId> = judged.iter().filter_map(faulty).take(2).collect();
-        for (id, causes) in &mut judged {
-            let other = first.iter().find(|f| *f != id).and_then(|f| self.instances.get(f));
-            causes.extend(other.map(|i| Cause::Member(i.tag.name.clone())));
-        }
-        for (id, causes) in judged {
-            if let Some(instance) = self.instances.get_mut(&id) {
-                instance.set_causes(causes, &mut Cx { now, links: &mut self.links, out });
-            }
-        }
-        // Promotion or release of all is one step; a second look finds nothing left to do.
-        for _ in 0..2 {
-            match group::decide(&members.iter().filter_map(|id| self.instances.get(id))) {
-                Move::Stay => break,
-                Move::Promote => self.each(&members, now, out, |i, cx| i.promote(cx)),
-                Move::Release => {
-                    let reason = Reason::Group(name.clone());
-                    self.each(&members, now, out, |i, cx| i.release(Then::Backup(reason.clone()), cx));
-                }
-            }
-        }
-        for id in &members {
-            self.schedule(*id);
-        }
-        self.group_state(at, out);
-    }
-
-    fn each(
-        &mut self,
-        members: &[InstanceId],
-        now: Instant,
-        out: &mut Vec<Action>,
-        work: impl Fn(&mut Instance, &mut Cx<'_>),
-    ) {
-        for id in members {
-            if let Some(instance) = self.instances.get_mut(id) {
-                work(instance, &mut Cx { now, links: &mut self.links, out });
-            }
-        }
-    }
-
-    fn group_state(&mut self, at: usize, out: &mut Vec<Action>) {
-        let Some(group) = self.groups.get_mut(at) else {
-            return;
-        };
-        let instances = &self.instances;
-        let Some(to) = group::state(&group.members.iter().filter_map(|id| instances.get(id))) else {
-            return;
-        };
-        let from = std::mem::replace(&mut group.state, to);
-        if from == to {
-            return;
-        }
-        let name = group.plan.name.clone();
-        out.push(Action::Report(Fact::GroupTransition { group: name.clone(), from, to }));
-        notify_group(&group.plan.notify, &Object::Group(name), to, out);
-    }
-
-    fn address_vanished(&mut self, link: LinkName, address: IpAddr, now: Instant, out: &mut Vec<Action>) {
-        let how = self.links.address_vanished(link, address);
-        if self.phase == Phase::New || how == Vanished::Unknown {
-            return;
-        }
-        match self.index.holder(link, address) {
-            None => self.link_touched(link, now, out),
-            Some(_) if how == Vanished::Asked => {}
-            Some(id) => {
-                self.refresh_links(id, now, out);
-                self.assess(id, now, out);
-                self.with(id, now, out, |i, cx| i.address_removed(link, address, cx));
-            }
-        }
-    }
-
-    /// The virtual addresses that are on their interfaces.
-    fn virtual_addresses(&self) -> Vec<(InstanceId, LinkName, IpAddr)> {
-        let masters = self.instances.iter().filter(|(_, i)| i.is_master());
-        let wanted = masters.flat_map(|(id, i)| i.plan.addresses.iter().map(|a| (*id, a.link, a.address)));
-        wanted.filter(|(_, link, address)| self.links.address(*link, *address).is_some()).collect()
-    }
-
-    /// After a resync: what was there and is not any more.
-    fn check_lost(&mut self, before: &[(InstanceId, LinkName, IpAddr)], now: Instant, out: &mut Vec<Action>) {
-        for (id, link, address) in before {
-            if self.links.address(*link, *address).is_none() && self.links.check(*link).is_ok() {
-                self.with(*id, now, out, |i, cx| i.address_removed(*link, *address, cx));
-            }
-        }
     }
 
     fn script_finished(&mut self, name: &Name, outcome: ScriptOutcome, now: Instant, out: &mut Vec<Action>) {

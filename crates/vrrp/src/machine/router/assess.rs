@@ -1,0 +1,147 @@
+//! Causes of fault, weights and sync groups: what an instance may be.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use super::{Phase, Router};
+use crate::machine::action::{Action, Object};
+use crate::machine::fact::{Cause, Fact, Reason};
+use crate::machine::group::{self, Move};
+use crate::machine::id::InstanceId;
+use crate::machine::instance::{Cx, Instance, Then, notify_group};
+use crate::machine::script::Script;
+use crate::machine::track::{self, Reading};
+
+impl Router {
+    /// Weighs an instance's trackers and causes anew.
+    pub(super) fn assess(&mut self, id: InstanceId, now: Instant, out: &mut Vec<Action>) {
+        if self.phase != Phase::Running {
+            return;
+        }
+        let (causes, priority) = self.judge(id);
+        let group = self.index.group_of(id);
+        self.with(id, now, out, |instance, cx| {
+            instance.set_priority(priority, cx);
+            if group.is_none() {
+                instance.set_causes(causes, cx);
+            }
+        });
+        if let Some(at) = group {
+            self.settle(at, now, out);
+        }
+    }
+
+    /// Its own causes of fault, and its effective priority.
+    pub(super) fn judge(&self, id: InstanceId) -> (BTreeSet<Cause>, u8) {
+        let mut causes = BTreeSet::new();
+        let Some(instance) = self.instances.get(&id) else {
+            return (causes, 0);
+        };
+        let key = instance.plan.key;
+        match self.links.check(key.link) {
+            Err(cause) => {
+                causes.insert(cause);
+            }
+            Ok(()) => {
+                if instance.source.is_none() {
+                    causes.insert(match instance.plan.source {
+                        Some(source) => Cause::SourceMissing(key.link, source),
+                        None => Cause::NoSource(key.link),
+                    });
+                }
+                if let Some(error) = self.listeners.error((key.link, key.family)) {
+                    causes.insert(Cause::NoListener(key.link, error.to_owned()));
+                }
+            }
+        }
+        let sum = track::assess(self.index.trackers(id), &self.links, |name| {
+            self.scripts.get(name).map_or(Reading::Pending, Script::reading)
+        });
+        causes.extend(sum.causes);
+        (causes, track::effective_priority(instance.plan.priority, sum.weight))
+    }
+
+    /// The first fellow member that is in fault by itself.
+    pub(super) fn member_cause(&self, id: InstanceId) -> Option<Cause> {
+        let group = self.groups.get(self.index.group_of(id)?)?;
+        let faulty = group.members.iter().filter(|m| **m != id).find(|m| {
+            let (causes, _) = self.judge(**m);
+            causes.iter().any(|c| !c.is_pending())
+        })?;
+        self.instances.get(faulty).map(|i| Cause::Member(i.tag.name.clone()))
+    }
+
+    /// Lets a group follow its members, and its members the group.
+    pub(super) fn settle(&mut self, at: usize, now: Instant, out: &mut Vec<Action>) {
+        if self.phase != Phase::Running {
+            return;
+        }
+        let Some(group) = self.groups.get(at) else {
+            return;
+        };
+        let members = group.members.clone();
+        let name = group.plan.name.clone();
+        let mut judged: Vec<(InstanceId, BTreeSet<Cause>)> =
+            members.iter().map(|id| (*id, self.judge(*id).0)).collect();
+        let faulty = |(id, causes): &(InstanceId, BTreeSet<Cause>)| {
+            causes.iter().any(|c| !c.is_pending()).then_some(*id)
+        };
+        // Two suffice: nobody is in fault because of itself.
+        let first: Vec<InstanceId> = judged.iter().filter_map(faulty).take(2).collect();
+        for (id, causes) in &mut judged {
+            let other = first.iter().find(|f| *f != id).and_then(|f| self.instances.get(f));
+            causes.extend(other.map(|i| Cause::Member(i.tag.name.clone())));
+        }
+        for (id, causes) in judged {
+            if let Some(instance) = self.instances.get_mut(&id) {
+                instance.set_causes(causes, &mut Cx { now, links: &mut self.links, out });
+            }
+        }
+        // Promotion or release of all is one step; a second look finds nothing left to do.
+        for _ in 0..2 {
+            match group::decide(&members.iter().filter_map(|id| self.instances.get(id))) {
+                Move::Stay => break,
+                Move::Promote => self.each(&members, now, out, |i, cx| i.promote(cx)),
+                Move::Release => {
+                    let reason = Reason::Group(name.clone());
+                    self.each(&members, now, out, |i, cx| i.release(Then::Backup(reason.clone()), cx));
+                }
+            }
+        }
+        for id in &members {
+            self.schedule(*id);
+        }
+        self.group_state(at, out);
+    }
+
+    pub(super) fn each(
+        &mut self,
+        members: &[InstanceId],
+        now: Instant,
+        out: &mut Vec<Action>,
+        work: impl Fn(&mut Instance, &mut Cx<'_>),
+    ) {
+        for id in members {
+            if let Some(instance) = self.instances.get_mut(id) {
+                work(instance, &mut Cx { now, links: &mut self.links, out });
+            }
+        }
+    }
+
+    pub(super) fn group_state(&mut self, at: usize, out: &mut Vec<Action>) {
+        let Some(group) = self.groups.get_mut(at) else {
+            return;
+        };
+        let instances = &self.instances;
+        let Some(to) = group::state(&group.members.iter().filter_map(|id| instances.get(id))) else {
+            return;
+        };
+        let from = std::mem::replace(&mut group.state, to);
+        if from == to {
+            return;
+        }
+        let name = group.plan.name.clone();
+        out.push(Action::Report(Fact::GroupTransition { group: name.clone(), from, to }));
+        notify_group(&group.plan.notify, &Object::Group(name), to, out);
+    }
+}
