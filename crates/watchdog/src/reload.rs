@@ -259,6 +259,11 @@ impl Reload {
         Self { state: State::Idle, round: Round(0), again: false, stopping: false, start_limit }
     }
 
+    /// From now on new children get this long.
+    pub fn set_start_limit(&mut self, start_limit: Duration) {
+        self.start_limit = start_limit;
+    }
+
     /// Is one in flight?
     #[must_use]
     pub fn is_busy(&self) -> bool {

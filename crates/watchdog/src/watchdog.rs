@@ -26,7 +26,7 @@ use crate::incarnation::{Asked, Incarnation, Legacy};
 use crate::options::Options;
 use crate::pidfile::PidFile;
 use crate::reload::{self, Asker, Part, Reload, Ticket};
-use crate::rundir;
+use crate::rundir::{self, Listener};
 use crate::supervisor::{self, Child, ChildId, Event, Fact, State, Supervisor, Wanted, Weight};
 use crate::text::Text;
 use status::Dump;
@@ -51,7 +51,7 @@ pub(crate) enum Key {
 #[derive(Debug)]
 struct Place {
     role: &'static Role,
-    listener: Option<OwnedFd>,
+    listener: Option<Listener>,
     checkpoint: Option<Store>,
     living: Option<Incarnation>,
 }
@@ -112,8 +112,8 @@ impl Watchdog {
         cx: &Cx<'_, Key>,
     ) -> Result<Self, (Announcer, Failure)> {
         let path = options.socket("watchdog");
-        let served = rundir::listener(&path).and_then(|listener| {
-            Server::new(listener, Key::Control, cx).map_err(|error| Failure::io("serve", &path, &error))
+        let served = Listener::make(&path).and_then(|listener| {
+            Server::new(listener.fd, Key::Control, cx).map_err(|error| Failure::io("serve", &path, &error))
         });
         let control = match served {
             Ok(control) => control,
@@ -296,16 +296,21 @@ impl Watchdog {
         let text = candidate.unwrap_or(&self.config.text);
         let gone = || io::Error::from(io::ErrorKind::NotFound);
         let place = self.places.get_mut(child.0).ok_or_else(gone)?;
+        let swept = place.listener.take_if(|listener| !listener.is_there()).is_some();
         if place.listener.is_none() {
             let path = self.options.socket(place.role.name);
-            place.listener = Some(rundir::listener(&path).map_err(|failure| io::Error::other(failure.text))?);
+            if swept {
+                log::warn!("the socket {} was removed by somebody: making it again", path.display());
+            }
+            let made = rundir::prepare(&self.options.run_dir).and_then(|()| Listener::make(&path));
+            place.listener = Some(made.map_err(|failure| io::Error::other(failure.text))?);
         }
         if afresh || place.checkpoint.is_none() {
             place.checkpoint = Some(Store::create(&format!("holdfast-{}", place.role.name))?);
         }
         let checkpoint = place.checkpoint.as_ref().ok_or_else(gone)?.fd();
         let legacy = Legacy {
-            listener: place.listener.as_ref().ok_or_else(gone)?.as_fd(),
+            listener: place.listener.as_ref().ok_or_else(gone)?.fd.as_fd(),
             text: text.sealed.as_fd(),
             checkpoint: checkpoint.as_fd(),
             mark: self.pid_file.as_ref().ok_or_else(gone)?.mark(),
@@ -430,6 +435,7 @@ impl Watchdog {
             }
         }
         self.supervise(Event::ConfigChanged { limits }, now);
+        self.reload.set_start_limit(limits.start);
     }
 
     /// What a child has said.

@@ -89,6 +89,16 @@ fn a_child_poisoned_by_its_state_gets_a_fresh_start() {
 }
 
 #[test]
+fn a_swept_run_directory_is_made_again_with_the_next_start() {
+    let lab = Lab::up(BOTH);
+    std::fs::remove_file(lab.run_dir().join("one.sock")).unwrap();
+    lab.kill_child("one", Signal::SIGKILL);
+    lab.restarted("one", 1);
+    assert_eq!(lab.says("one")["starts"], 2);
+    lab.wait_for_line("one.sock was removed by somebody: making it again");
+}
+
+#[test]
 fn a_child_that_cannot_go_on_ends_the_daemon_with_its_code() {
     for (start, code) in [("config", 2), ("permission", 4)] {
         let mut lab = Lab::new(&format!("[one]\nstart = \"{start}\"\n[two]\n"));
