@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::machine::id::Key;
-use crate::plan::{GroupPlan, InstancePlan, Plan, ScriptPlan};
+use crate::plan::{FilePlan, GroupPlan, InstancePlan, Plan, ScriptPlan};
 
 /// What happens to one object.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,6 +79,20 @@ pub fn diff(old: &Plan, new: &Plan) -> Vec<Step> {
             object: |s: &ScriptPlan| format!("vrrp script {}", s.name),
             place: |_: &ScriptPlan| String::new(),
             changes: script_changes,
+        },
+    );
+    let files =
+        |plan: &Plan| plan.files.iter().map(|f| (f.name.clone(), f.clone())).collect::<BTreeMap<_, _>>();
+    compare(
+        &mut steps,
+        &files(old),
+        &files(new),
+        &Kind {
+            object: |f: &FilePlan| format!("vrrp file {}", f.name),
+            place: |f: &FilePlan| f.path.display().to_string(),
+            changes: |a: &FilePlan, b: &FilePlan| {
+                vec![format!("path {} -> {}", a.path.display(), b.path.display())]
+            },
         },
     );
     let groups =

@@ -21,6 +21,7 @@ use crate::effects::Effects;
 use crate::effects::kernel::Kernel;
 use crate::effects::leftovers::Leftovers;
 use crate::effects::scripts::Scripts;
+use crate::io::files::Files;
 use crate::io::listener::Heard;
 use crate::machine::action::Action;
 use crate::machine::event::{Event, ObservedLink};
@@ -60,6 +61,8 @@ pub enum Key {
     Kernel,
     /// The scripts' processes.
     Scripts,
+    /// What the kernel says of the tracked files.
+    Files,
     /// The adverts of an interface and family.
     Listener(LinkName, Family),
 }
@@ -92,6 +95,7 @@ struct Running {
     router: Router,
     leftovers: Leftovers,
     effects: Effects<LoopKey>,
+    files: Files<LoopKey>,
     saving: Saving,
     buffer: Box<[u8]>,
     // Empty between turns; kept for their memory.
@@ -164,18 +168,23 @@ impl Running {
             let denied = error.kind() == std::io::ErrorKind::PermissionDenied;
             failed("packet socket", &error, if denied { Exit::Permission } else { Exit::Failed })
         })?;
+        let files = Files::new(ChildKey::App(Key::Files), registry);
+        let files = files.map_err(|error| failed("tracked files", &error, Exit::Failed))?;
         let now = clock::now();
         let saving = Saving::new(now, clock::uptime());
         let mut running = Self {
             router: Router::new(configured.plan.clone(), now),
             leftovers,
             effects,
+            files,
             saving,
             buffer: vec![0; PACKET].into_boxed_slice(),
             actions: Vec::new(),
             news: Vec::new(),
         };
         running.feed(Event::LinksObserved(picture), now);
+        running.files.watch(&configured.plan.files, now, &mut running.news);
+        running.settle(now);
         if let Some(bytes) = checkpoint
             && let Err(error) = running.router.restore(&bytes, now, running.saving.uptime(now))
         {
@@ -236,6 +245,9 @@ impl Running {
         if self.effects.scripts.poll_timeout().is_some_and(|due| due <= now) {
             self.effects.scripts.timeout(now, &mut self.news);
         }
+        if self.files.poll_timeout().is_some_and(|due| due <= now) {
+            self.files.timeout(now, &mut self.news);
+        }
         if self.router.poll_timeout().is_some_and(|due| due <= now) {
             self.router.handle_timeout(now, &mut self.actions);
         }
@@ -244,7 +256,7 @@ impl Running {
 
     fn poll_timeout(&self) -> Option<Instant> {
         let Effects { kernel, scripts, .. } = &self.effects;
-        [self.router.poll_timeout(), kernel.poll_timeout(), scripts.poll_timeout()]
+        [self.router.poll_timeout(), kernel.poll_timeout(), scripts.poll_timeout(), self.files.poll_timeout()]
             .into_iter()
             .flatten()
             .min()
@@ -266,6 +278,11 @@ impl App for Vrrp {
             Key::Listener(link, family) => running.hear(link, family, now),
             Key::Kernel => {
                 let drained = running.effects.kernel.ready(now, &mut running.news);
+                running.settle(now);
+                drained
+            }
+            Key::Files => {
+                let drained = running.files.ready(now, &mut running.news);
                 running.settle(now);
                 drained
             }
@@ -328,6 +345,14 @@ impl App for Vrrp {
             running.effects.scripts.reconfigure(next.script_user.clone());
             // Before the new addresses are installed; those that go are removed at once.
             running.leftovers.write(&next.plan);
+            // What is in new files is known before they count, and counts with the new plan only.
+            running.files.watch(&next.plan.files, now, &mut running.news);
+            if next.plan != *running.router.plan() {
+                for event in running.news.drain(..) {
+                    running.router.remember(event);
+                }
+            }
+            running.settle(now);
             running.router.reconfigure(next.plan.clone(), now, &mut running.actions);
             running.settle(now);
             running.saving.touched(now, true);

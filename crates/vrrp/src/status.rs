@@ -13,6 +13,8 @@ pub struct Status {
     pub sync_groups: Vec<GroupStatus>,
     /// The tracked scripts.
     pub scripts: Vec<ScriptStatus>,
+    /// The tracked files.
+    pub files: Vec<FileStatus>,
 }
 
 /// A virtual router.
@@ -102,6 +104,17 @@ pub struct GroupStatus {
     pub state: &'static str,
     /// Its members.
     pub instances: Vec<String>,
+}
+
+/// A tracked file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FileStatus {
+    /// Its name.
+    pub name: String,
+    /// Where it is.
+    pub path: String,
+    /// The number in it; 0 if it is missing or has none.
+    pub number: i32,
 }
 
 /// A tracked script.

@@ -66,6 +66,7 @@ pub(super) struct Vrrp {
     pub(super) instances: Vec<Instance>,
     pub(super) sync_groups: Vec<SyncGroup>,
     pub(super) scripts: Vec<Script>,
+    pub(super) files: Vec<File>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -121,6 +122,14 @@ pub(super) struct Script {
     pub(super) up: Option<bool>,
     pub(super) last_exit: Value,
     pub(super) runs: u64,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct File {
+    pub(super) name: String,
+    pub(super) path: String,
+    pub(super) number: i32,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -28,6 +28,7 @@ fn whole() -> Value {
             ],
             "sync_groups": [{ "name": "G1", "state": "fault", "instances": ["VI_1", "VI_2"] }],
             "scripts": [{ "name": "chk_nginx", "up": false, "last_exit": 1, "runs": 9 }],
+            "files": [{ "name": "drain", "path": "/run/holdfast/drain", "number": -30 }],
         },
         "checker": { "ipvs": { "services": 1, "destinations": 2, "repairs": 3, "refused": ["add tcp 192.0.2.1:80: no such scheduler"], "reachable": false }, "virtual_servers": [
             { "address": "192.168.1.100:80", "protocol": "tcp", "scheduler": "wrr", "forward": "dr", "quorum": 1, "quorum_met": true,
@@ -82,6 +83,9 @@ G1     FAULT  VI_1 VI_2
 
 SCRIPT     STATE  LAST EXIT  RUNS
 chk_nginx  DOWN   1          9
+
+FILE   NUMBER  PATH
+drain  -30     /run/holdfast/drain
 
 VIRTUAL SERVER tcp 192.168.1.100:80  wrr dr  1 of 2 alive, quorum 1 met
   REAL SERVER      STATE  WEIGHT    ACTIVE  INACTIVE  CHECKS

@@ -122,5 +122,13 @@ pub(super) fn render(part: &Vrrp, colour: bool) -> String {
         }
         out.push_str(&format!("\n{}", grid.render(0, colour)));
     }
+    if !part.files.is_empty() {
+        let mut grid = Grid::new(&["FILE", "NUMBER", "PATH"]);
+        for file in &part.files {
+            let number = file.number.to_string();
+            grid.row(vec![file.name.as_str().into(), number.into(), file.path.as_str().into()]);
+        }
+        out.push_str(&format!("\n{}", grid.render(0, colour)));
+    }
     out
 }

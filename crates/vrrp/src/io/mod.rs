@@ -2,6 +2,7 @@
 //! ([`announcer`]), and the kernel's filter for what comes in ([`filter`]).
 
 pub mod announcer;
+pub mod files;
 pub mod filter;
 pub mod listener;
 pub mod sender;

@@ -48,6 +48,13 @@ pub enum Event<'a> {
         /// How it ended.
         outcome: ScriptOutcome,
     },
+    /// A tracked file of the plan was read, at start, at a reload, or because it changed.
+    FileRead {
+        /// The file.
+        file: Name,
+        /// The number in it; 0 if it is missing or has none.
+        number: i32,
+    },
     /// `Action::OpenListener` was performed. Always told, so that an earlier failure ends.
     ListenerOpened {
         /// The interface.

@@ -127,6 +127,10 @@ pub enum Cause {
     LinkUp(LinkName),
     /// A script tracked in reverse succeeds.
     ScriptSucceeds(Name),
+    /// A tracked file without weight has another number than 0.
+    FileIsNotZero(Name),
+    /// A file tracked in reverse and without weight has the number 0, or none.
+    FileIsZero(Name),
     /// Another member of the sync group is in fault.
     Member(Name),
 }
@@ -148,6 +152,8 @@ impl Cause {
             | Self::ScriptPending(_)
             | Self::ScriptSucceeds(_)
             | Self::LinkUp(_)
+            | Self::FileIsNotZero(_)
+            | Self::FileIsZero(_)
             | Self::Member(_) => true,
         }
     }
@@ -166,6 +172,8 @@ impl fmt::Display for Cause {
             Self::ScriptPending(n) => write!(f, "script {n} has not finished yet"),
             Self::LinkUp(l) => write!(f, "interface {l} is up"),
             Self::ScriptSucceeds(n) => write!(f, "script {n} succeeds"),
+            Self::FileIsNotZero(n) => write!(f, "file {n} says other than 0"),
+            Self::FileIsZero(n) => write!(f, "file {n} says 0, or nothing"),
             Self::Member(n) => write!(f, "sync group member {n} is in fault"),
         }
     }

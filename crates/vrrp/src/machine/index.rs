@@ -14,6 +14,7 @@ pub(super) struct Index {
     by_link: BTreeMap<LinkName, BTreeSet<InstanceId>>,
     by_address: BTreeMap<(LinkName, IpAddr), InstanceId>,
     by_script: BTreeMap<Name, BTreeSet<InstanceId>>,
+    by_file: BTreeMap<Name, BTreeSet<InstanceId>>,
     trackers: BTreeMap<InstanceId, Vec<Tracker>>,
     group_of: BTreeMap<InstanceId, usize>,
 }
@@ -65,6 +66,9 @@ impl Index {
                 Tracked::Script(name) => {
                     self.by_script.entry(name.clone()).or_default().insert(id);
                 }
+                Tracked::File(name) => {
+                    self.by_file.entry(name.clone()).or_default().insert(id);
+                }
                 Tracked::Link(link) => {
                     self.by_link.entry(*link).or_default().insert(id);
                 }
@@ -86,6 +90,11 @@ impl Index {
     /// Instances that watch a script.
     pub(super) fn on_script(&self, script: &Name) -> Vec<InstanceId> {
         self.by_script.get(script).into_iter().flatten().copied().collect()
+    }
+
+    /// Instances that watch a file.
+    pub(super) fn on_file(&self, file: &Name) -> Vec<InstanceId> {
+        self.by_file.get(file).into_iter().flatten().copied().collect()
     }
 
     /// The trackers of an instance, its group's and fellow members' included.

@@ -48,6 +48,8 @@ pub struct Router {
     next_id: u32,
     groups: Vec<Group>,
     scripts: BTreeMap<Name, Script>,
+    // The numbers in the tracked files.
+    files: BTreeMap<Name, i32>,
     links: Links,
     listeners: Listeners,
     index: Index,
@@ -85,6 +87,7 @@ impl Router {
             next_id: 0,
             groups: Vec::new(),
             scripts: BTreeMap::new(),
+            files: BTreeMap::new(),
             links: Links::default(),
             listeners: Listeners::default(),
             index: Index::default(),
@@ -212,6 +215,7 @@ impl Router {
             }
             Event::AddressVanished { link, address } => self.address_vanished(link, address, now, out),
             Event::ScriptFinished { script, outcome } => self.script_finished(&script, outcome, now, out),
+            Event::FileRead { file, number } => self.file_read(file, number, now, out),
             Event::ListenerOpened { link, family } => {
                 if self.listeners.opened((link, family)) {
                     self.listeners_changed(link, now, out);
@@ -358,6 +362,16 @@ impl Router {
             }
         }
         !gone.is_empty()
+    }
+
+    fn file_read(&mut self, file: Name, number: i32, now: Instant, out: &mut Vec<Action>) {
+        let watching = self.index.on_file(&file);
+        // One that a reload is about to add is remembered for it.
+        if self.files.insert(file, number) != Some(number) {
+            for id in watching {
+                self.assess(id, now, out);
+            }
+        }
     }
 
     fn script_finished(&mut self, name: &Name, outcome: ScriptOutcome, now: Instant, out: &mut Vec<Action>) {

@@ -3,6 +3,7 @@
 //! A new kind of tracker is a variant of [`Tracked`] and an arm in each of the two functions here.
 
 use super::fact::Cause;
+use super::id::Name;
 use super::links::Links;
 use crate::plan::{Tracked, Tracker};
 
@@ -13,6 +14,8 @@ pub(super) enum Reading {
     Pending,
     Up,
     Down,
+    /// The number in a file.
+    Number(i32),
 }
 
 impl Reading {
@@ -25,6 +28,7 @@ impl Reading {
             Self::Pending => Self::Pending,
             Self::Up => Self::Down,
             Self::Down => Self::Up,
+            Self::Number(number) => Self::Number(number.saturating_neg()),
         }
     }
 }
@@ -36,23 +40,31 @@ pub(super) struct Assessment {
     pub(super) causes: Vec<Cause>,
 }
 
-/// Adds up trackers. `script` reads a script by name.
+/// Adds up trackers. `script` reads a script by name, `file` the number in a file.
 pub(super) fn assess<'t>(
     trackers: impl IntoIterator<Item = &'t Tracker>,
     links: &Links,
-    script: impl Fn(&super::id::Name) -> Reading,
+    script: impl Fn(&Name) -> Reading,
+    file: impl Fn(&Name) -> i32,
 ) -> Assessment {
     let mut sum = Assessment::default();
     for tracker in trackers {
         let reading = match &tracker.what {
             Tracked::Script(name) => script(name),
             Tracked::Link(link) => Reading::of(links.check(*link).is_ok()),
+            // Whether 0 or anything else is the fault, or what is added, depends on the weight.
+            Tracked::File(name) if tracker.weight == 0 => Reading::of(file(name) == 0),
+            Tracked::File(name) => Reading::Number(file(name)),
         };
         let reading = if tracker.reverse { reading.reversed() } else { reading };
         match (tracker.weight, reading) {
             (0, Reading::Up) => {}
             (0, Reading::Pending | Reading::Down) => sum.causes.extend(cause(tracker, reading, links)),
             (1.., Reading::Up) | (..0, Reading::Down) => sum.weight += i32::from(tracker.weight),
+            (weight, Reading::Number(number)) => {
+                // More than a whole priority makes no difference, and a sum of many must not overflow.
+                sum.weight += number.saturating_mul(weight.into()).clamp(-255, 255);
+            }
             (1.., Reading::Down | Reading::Pending) | (..0, Reading::Up | Reading::Pending) => {}
         }
     }
@@ -66,6 +78,8 @@ fn cause(tracker: &Tracker, reading: Reading, links: &Links) -> Option<Cause> {
         Tracked::Script(name) => Some(Cause::ScriptFailed(name.clone())),
         Tracked::Link(link) if tracker.reverse => Some(Cause::LinkUp(*link)),
         Tracked::Link(link) => links.check(*link).err(),
+        Tracked::File(name) if tracker.reverse => Some(Cause::FileIsZero(name.clone())),
+        Tracked::File(name) => Some(Cause::FileIsNotZero(name.clone())),
     }
 }
 

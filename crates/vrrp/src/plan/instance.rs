@@ -9,7 +9,7 @@ use common::config::{
 };
 
 use super::layers::Layers;
-use super::parts::{self, AddressDraft, Scripts};
+use super::parts::{self, AddressDraft, Known};
 use super::{InstancePlan, Tracker, Transport, Wish};
 use crate::machine::address::{Lifetime, VirtualAddress};
 use crate::machine::id::{Family, Key, Name, Vrid};
@@ -65,9 +65,9 @@ struct Common {
 }
 
 /// Reads the defaults alone, for their faults.
-pub(super) fn check_defaults(vrrp: &Table<'_>, scripts: &Scripts, d: &mut Diagnostics) {
+pub(super) fn check_defaults(vrrp: &Table<'_>, known: &Known, d: &mut Diagnostics) {
     let mut layers = Layers::new(vec![vrrp.clone()]);
-    let _ = common(&mut layers, scripts, d);
+    let _ = common(&mut layers, known, d);
     layers.finish(d);
 }
 
@@ -82,12 +82,7 @@ pub(super) fn refuse_own_keys(vrrp: &mut Table<'_>, d: &mut Diagnostics) {
 }
 
 /// Reads one instance; `vrrp` has the defaults.
-pub(super) fn read(
-    mut own: Table<'_>,
-    vrrp: &Table<'_>,
-    scripts: &Scripts,
-    d: &mut Diagnostics,
-) -> Option<Read> {
+pub(super) fn read(mut own: Table<'_>, vrrp: &Table<'_>, known: &Known, d: &mut Diagnostics) -> Option<Read> {
     let span = own.span();
     let name = own.required::<String>("name", d);
     let vrid = own.required::<ConfigVrid>("virtual_router_id", d);
@@ -99,7 +94,7 @@ pub(super) fn read(
     // A faulty one was told already.
     let has_interface = own.has("interface") || vrrp.has("interface");
     let mut layers = Layers::new(vec![own, vrrp.clone()]);
-    let common = common(&mut layers, scripts, d);
+    let common = common(&mut layers, known, d);
     layers.finish(d);
 
     let name = name?;
@@ -135,7 +130,7 @@ pub(super) fn read(
     Some(Read { name, plan, vrid_span, address_spans })
 }
 
-fn common(t: &mut Layers<'_>, scripts: &Scripts, d: &mut Diagnostics) -> Common {
+fn common(t: &mut Layers<'_>, known: &Known, d: &mut Diagnostics) -> Common {
     let versions = 2..=3;
     Common {
         interface: t.optional("interface", d),
@@ -168,7 +163,7 @@ fn common(t: &mut Layers<'_>, scripts: &Scripts, d: &mut Diagnostics) -> Common 
         lease: t.value("address_lease", d).and_then(|v| lease(&v, d)),
         hand_over: t.optional("hand_over", d),
         no_vip: t.optional("no_vip", d),
-        trackers: parts::trackers(t, scripts, d),
+        trackers: parts::trackers(t, known, d),
         notify: parts::notify(t, d),
         announce: parts::announce(t, d),
     }

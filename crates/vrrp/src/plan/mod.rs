@@ -4,6 +4,7 @@
 //! a script exists is a matter of the run. Every fault is reported, not just the first.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,6 +31,8 @@ pub struct Plan {
     pub groups: Vec<GroupPlan>,
     /// The tracked scripts.
     pub scripts: Vec<ScriptPlan>,
+    /// The tracked files.
+    pub files: Vec<FilePlan>,
 }
 
 impl Plan {
@@ -197,9 +200,10 @@ impl Default for AnnouncePlan {
 pub struct Tracker {
     /// What.
     pub what: Tracked,
-    /// 0: its failure is a fault. Above: added while it is up. Below: subtracted while it is down.
+    /// 0: its failure is a fault. Above: added while it is up. Below: subtracted while it is down. Of a file: times the
+    /// number in it, and 0: any number but 0 is a fault.
     pub weight: i16,
-    /// Up counts as down and the other way round.
+    /// Up counts as down and the other way round; of a file, the sign, and whether 0 or anything else is the fault.
     pub reverse: bool,
 }
 
@@ -210,6 +214,8 @@ pub enum Tracked {
     Script(Name),
     /// An interface, whether it is up with carrier.
     Link(LinkName),
+    /// The number in a file of the plan.
+    File(Name),
 }
 
 /// A script that is run again and again.
@@ -225,6 +231,15 @@ pub struct ScriptPlan {
     pub rise: u8,
     /// Bad runs in a row before it counts as down.
     pub fall: u8,
+}
+
+/// A file with a number in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FilePlan {
+    /// Its name.
+    pub name: Name,
+    /// Where it is: an absolute path.
+    pub path: PathBuf,
 }
 
 /// Instances that move together.

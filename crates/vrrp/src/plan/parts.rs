@@ -28,30 +28,21 @@ pub(super) fn link_name(name: &Located<IfName>, d: &mut Diagnostics) -> Option<L
     link
 }
 
-/// What scripts the text defines: name, place, default weight.
-pub(super) type Scripts = BTreeMap<String, (Span, i16)>;
+/// Things of one kind that the text defines: name, place, default weight.
+pub(super) type Named = BTreeMap<String, (Span, i16)>;
 
-/// `track_scripts` and `track_interfaces`.
-pub(super) fn trackers(t: &mut Layers<'_>, scripts: &Scripts, d: &mut Diagnostics) -> Vec<Located<Tracker>> {
+/// What can be tracked by its name.
+#[derive(Default)]
+pub(super) struct Known {
+    pub(super) scripts: Named,
+    pub(super) files: Named,
+}
+
+/// `track_scripts`, `track_files` and `track_interfaces`.
+pub(super) fn trackers(t: &mut Layers<'_>, known: &Known, d: &mut Diagnostics) -> Vec<Located<Tracker>> {
     let mut trackers: Vec<Located<Tracker>> = Vec::new();
-    if let Some(value) = t.value("track_scripts", d) {
-        for item in value.one_or_list() {
-            let Some((name, weight, reverse)) = tracker::<String>(&item, "name", d) else { continue };
-            let Some((_, default)) = scripts.get(&name.value) else {
-                let known: Vec<&str> = scripts.keys().map(String::as_str).collect();
-                let fault = d.error(name.span, format!("there is no script \"{}\"", name.value));
-                if known.is_empty() {
-                    fault.hint("define it with [[vrrp.script]]");
-                } else {
-                    fault.hint(format!("the scripts are: {}", known.join(", ")));
-                }
-                continue;
-            };
-            let what = Tracked::Script(Name::from(name.value.as_str()));
-            let tracker = Tracker { what, weight: weight.unwrap_or(*default), reverse };
-            push(&mut trackers, Located { value: tracker, span: name.span }, d);
-        }
-    }
+    named(t, "track_scripts", "script", &known.scripts, Tracked::Script, &mut trackers, d);
+    named(t, "track_files", "file", &known.files, Tracked::File, &mut trackers, d);
     if let Some(value) = t.value("track_interfaces", d) {
         for item in value.one_or_list() {
             let Some((name, weight, reverse)) = tracker::<IfName>(&item, "interface", d) else { continue };
@@ -61,6 +52,35 @@ pub(super) fn trackers(t: &mut Layers<'_>, scripts: &Scripts, d: &mut Diagnostic
         }
     }
     trackers
+}
+
+/// Trackers of what is defined elsewhere and used by its name.
+fn named(
+    t: &mut Layers<'_>,
+    key: &'static str,
+    kind: &str,
+    known: &Named,
+    what: fn(Name) -> Tracked,
+    trackers: &mut Vec<Located<Tracker>>,
+    d: &mut Diagnostics,
+) {
+    let Some(value) = t.value(key, d) else { return };
+    for item in value.one_or_list() {
+        let Some((name, weight, reverse)) = tracker::<String>(&item, "name", d) else { continue };
+        let Some((_, default)) = known.get(&name.value) else {
+            let names: Vec<&str> = known.keys().map(String::as_str).collect();
+            let fault = d.error(name.span, format!("there is no {kind} \"{}\"", name.value));
+            if names.is_empty() {
+                fault.hint(format!("define it with [[vrrp.{kind}]]"));
+            } else {
+                fault.hint(format!("the {kind}s are: {}", names.join(", ")));
+            }
+            continue;
+        };
+        let what = what(Name::from(name.value.as_str()));
+        let tracker = Tracker { what, weight: weight.unwrap_or(*default), reverse };
+        push(trackers, Located { value: tracker, span: name.span }, d);
+    }
 }
 
 fn push(list: &mut Vec<Located<Tracker>>, tracker: Located<Tracker>, d: &mut Diagnostics) {

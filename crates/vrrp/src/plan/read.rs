@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,8 +10,8 @@ use common::config::{CommandLine, Diagnostics, Located, Span, Table, UserName};
 
 use super::instance::{self, Read};
 use super::layers::Layers;
-use super::parts::{self, Scripts, WEIGHTS};
-use super::{GroupPlan, Plan, ScriptPlan, Tracked};
+use super::parts::{self, Known, Named, WEIGHTS};
+use super::{FilePlan, GroupPlan, Plan, ScriptPlan, Tracked};
 use crate::machine::action::Command;
 use crate::machine::id::{Key, LinkName, Name};
 use crate::wire::admit::is_link_local;
@@ -18,30 +19,44 @@ use crate::wire::admit::is_link_local;
 /// Plans the VRRP process from the root table. Every fault is reported; a plan with faults is not to be run.
 pub fn plan(root: &mut Table<'_>, d: &mut Diagnostics) -> Plan {
     let Some(mut vrrp) = root.table("vrrp", d) else { return Plan::default() };
-    let (scripts, places) = scripts(&mut vrrp, d);
+    let (scripts, known_scripts) = defined(&mut vrrp, "script", script, d);
+    let (files, known_files) = defined(&mut vrrp, "file", file, d);
+    let known = Known { scripts: known_scripts, files: known_files };
     let instances = vrrp.tables("instance", d);
     let groups = vrrp.tables("sync_group", d);
     instance::refuse_own_keys(&mut vrrp, d);
-    instance::check_defaults(&vrrp, &places, d);
+    instance::check_defaults(&vrrp, &known, d);
     let read: Vec<Read> =
-        instances.into_iter().filter_map(|own| instance::read(own, &vrrp, &places, d)).collect();
+        instances.into_iter().filter_map(|own| instance::read(own, &vrrp, &known, d)).collect();
     check_names(&read, d);
     check_keys(&read, d);
     check_addresses(&read, d);
-    let groups = self::groups(groups, &read, &places, d);
-    let plan = Plan { instances: read.into_iter().filter_map(|r| r.plan).collect(), groups, scripts };
-    check_unused(&plan, &places, d);
+    let groups = self::groups(groups, &read, &known, d);
+    let plan = Plan { instances: read.into_iter().filter_map(|r| r.plan).collect(), groups, scripts, files };
+    check_unused(&plan, &known, d);
     // Everything that may stand in it was asked for by `check_defaults`, which also told what was unknown.
     plan
 }
 
-fn scripts(vrrp: &mut Table<'_>, d: &mut Diagnostics) -> (Vec<ScriptPlan>, Scripts) {
+/// A thing's name, its default weight, and its plan unless a fault that was reported leaves none.
+type Defined<P> = (Located<String>, i16, Option<P>);
+
+/// The things of one kind that are defined by themselves, to be used by their names.
+fn defined<P>(
+    vrrp: &mut Table<'_>,
+    kind: &'static str,
+    read: fn(Table<'_>, &mut Diagnostics) -> Option<Defined<P>>,
+    d: &mut Diagnostics,
+) -> (Vec<P>, Named) {
     let mut plans = Vec::new();
-    let mut places = Scripts::new();
-    for table in vrrp.tables("script", d) {
-        let Some((name, weight, plan)) = script(table, d) else { continue };
+    let mut places = Named::new();
+    for table in vrrp.tables(kind, d) {
+        let Some((name, weight, plan)) = read(table, d) else { continue };
+        if name.value.is_empty() || name.value.contains(char::is_control) {
+            d.error(name.span, "`name`: a name is not empty and has no control characters");
+        }
         if let Some((first, _)) = places.get(&name.value) {
-            d.error(name.span, format!("there are two scripts \"{}\"", name.value))
+            d.error(name.span, format!("there are two {kind}s \"{}\"", name.value))
                 .note(*first, "first defined here");
             continue;
         }
@@ -51,7 +66,7 @@ fn scripts(vrrp: &mut Table<'_>, d: &mut Diagnostics) -> (Vec<ScriptPlan>, Scrip
     (plans, places)
 }
 
-fn script(mut t: Table<'_>, d: &mut Diagnostics) -> Option<(Located<String>, i16, Option<ScriptPlan>)> {
+fn script(mut t: Table<'_>, d: &mut Diagnostics) -> Option<Defined<ScriptPlan>> {
     let name = t.required::<String>("name", d);
     let command = t.required::<CommandLine>("command", d);
     let range = Duration::from_millis(10)..=Duration::from_secs(86_400);
@@ -63,9 +78,6 @@ fn script(mut t: Table<'_>, d: &mut Diagnostics) -> Option<(Located<String>, i16
     let user = t.optional::<UserName>("user", d).map(|u| u.value.as_str().to_owned());
     t.finish(d);
     let name = name?;
-    if name.value.is_empty() || name.value.contains(char::is_control) {
-        d.error(name.span, "`name`: a name is not empty and has no control characters");
-    }
     let plan = command.map(|command| ScriptPlan {
         name: Name::from(name.value.as_str()),
         run: Arc::new(Command { argv: command.value.argv().to_vec(), user, timeout }),
@@ -76,7 +88,25 @@ fn script(mut t: Table<'_>, d: &mut Diagnostics) -> Option<(Located<String>, i16
     Some((name, weight, plan))
 }
 
-fn groups(tables: Vec<Table<'_>>, read: &[Read], scripts: &Scripts, d: &mut Diagnostics) -> Vec<GroupPlan> {
+fn file(mut t: Table<'_>, d: &mut Diagnostics) -> Option<Defined<FilePlan>> {
+    let name = t.required::<String>("name", d);
+    let path = t.required::<String>("path", d);
+    let weight = t.within_or("weight", &WEIGHTS, 1, d);
+    t.finish(d);
+    let (name, path) = (name?, path.map(|path| path.map(PathBuf::from)));
+    let path = path.filter(|path| {
+        let text = path.value.as_os_str().as_encoded_bytes();
+        let usable = path.value.is_absolute() && path.value.file_name().is_some() && !text.contains(&0);
+        if !usable {
+            d.error(path.span, "`path`: the path of a file begins with / and ends in a name");
+        }
+        usable
+    });
+    let plan = path.map(|path| FilePlan { name: Name::from(name.value.as_str()), path: path.value });
+    Some((name, weight, plan))
+}
+
+fn groups(tables: Vec<Table<'_>>, read: &[Read], known: &Known, d: &mut Diagnostics) -> Vec<GroupPlan> {
     let mut groups = Vec::new();
     let mut names: BTreeMap<String, Span> = BTreeMap::new();
     let mut member_of: BTreeMap<String, Span> = BTreeMap::new();
@@ -84,7 +114,7 @@ fn groups(tables: Vec<Table<'_>>, read: &[Read], scripts: &Scripts, d: &mut Diag
         let name = table.required::<String>("name", d);
         let members = table.required::<Vec<Located<String>>>("instances", d);
         let mut layers = Layers::new(vec![table]);
-        let trackers = parts::trackers(&mut layers, scripts, d);
+        let trackers = parts::trackers(&mut layers, known, d);
         let notify = parts::notify(&mut layers, d);
         layers.finish(d);
         let (Some(name), Some(members)) = (name, members) else { continue };
@@ -197,14 +227,17 @@ fn check_addresses(read: &[Read], d: &mut Diagnostics) {
     }
 }
 
-fn check_unused(plan: &Plan, scripts: &Scripts, d: &mut Diagnostics) {
+fn check_unused(plan: &Plan, known: &Known, d: &mut Diagnostics) {
     let of_instances = plan.instances.iter().flat_map(|i| &i.trackers);
     let of_groups = plan.groups.iter().flat_map(|g| &g.trackers);
     let used: Vec<&Tracked> = of_instances.chain(of_groups).map(|t| &t.what).collect();
-    for (name, (span, _)) in scripts {
-        let tracked = Tracked::Script(Name::from(name.as_str()));
-        if !used.contains(&&tracked) {
-            d.warning(*span, format!("script \"{name}\" is not tracked by anything"));
+    let mut check = |named: &Named, kind: &str, what: fn(Name) -> Tracked| {
+        for (name, (span, _)) in named {
+            if !used.contains(&&what(Name::from(name.as_str()))) {
+                d.warning(*span, format!("{kind} \"{name}\" is not tracked by anything"));
+            }
         }
-    }
+    };
+    check(&known.scripts, "script", Tracked::Script);
+    check(&known.files, "file", Tracked::File);
 }

@@ -41,8 +41,11 @@ impl Stage {
 
     /// Puts a word into a file at one go, for a script to read.
     pub(crate) fn say(&self, name: &str, word: &str) -> Result {
-        let fresh = self.folder.write("fresh", word)?;
-        Ok(fs::rename(fresh, self.path(name))?)
+        let (fresh, path) = (self.folder.write("fresh", word)?, self.path(name));
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        Ok(fs::rename(fresh, path)?)
     }
 
     /// The lines that scripts have written into a file.

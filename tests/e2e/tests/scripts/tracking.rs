@@ -127,3 +127,37 @@ fn a_probe_does_not_outlive_the_process_that_asked() -> Result {
     wait::until("the orphan's end", SECONDS_10, || Ok(!first.iter().any(|pid| alive(*pid))))?;
     wait::until("the successor to ask again", Duration::from_secs(20), || Ok(stage.notes("pids").len() > 1))
 }
+
+#[test]
+fn a_number_in_a_file_moves_the_address_and_a_directory_that_comes_later_is_found() -> Result {
+    let stage = Stage::new()?;
+    let (_lan, a, b) = directors()?;
+    let path = stage.path("later/drain");
+    let file = format!("[[vrrp.file]]\nname = \"drain\"\npath = \"{}\"\n", path.display());
+    let first = Holdfast::start(&a, &(file.clone() + &instance(100, "track_files = [\"drain\"]")))?;
+    let second = Holdfast::start(&b, &instance(90, ""))?;
+    first.wait_state("VI_1", "master", SECONDS_10)?;
+    second.wait_state("VI_1", "backup", SECONDS_10)?;
+
+    stage.say("later/other", "")?;
+    stage.say("later/drain", "-30\n")?;
+    second.wait_state("VI_1", "master", SECONDS_10)?;
+    wait_holder(&b, &a)?;
+    assert_eq!(first.instance("VI_1", "/effective_priority")?, 70);
+
+    std::fs::remove_file(&path)?;
+    first.wait_state("VI_1", "master", SECONDS_10)?;
+    wait_holder(&a, &b)?;
+
+    // With a weight of 0 any number is a fault; a reload reads what is there.
+    let mark = first.log().mark();
+    stage.say("later/drain", "2")?;
+    wait::until("the number to be seen", SECONDS_10, || {
+        Ok(first.status()?.pointer("/vrrp/files/0/number") == Some(&Value::from(2)))
+    })?;
+    let reloaded = file + &instance(100, "track_files = [{ name = \"drain\", weight = 0 }]");
+    assert_eq!(first.reload(&reloaded)?.code, Some(0), "{}", first.log().text_from(mark));
+    first.wait_state("VI_1", "fault", SECONDS_10)?;
+    assert_eq!(first.instance("VI_1", "/faults")?, serde_json::json!(["file drain says other than 0"]));
+    Ok(())
+}

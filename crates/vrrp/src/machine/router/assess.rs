@@ -7,7 +7,7 @@ use super::{Phase, Router};
 use crate::machine::action::{Action, Object};
 use crate::machine::fact::{Cause, Fact, Reason};
 use crate::machine::group::{self, Move};
-use crate::machine::id::InstanceId;
+use crate::machine::id::{InstanceId, Name};
 use crate::machine::instance::{Cx, Instance, Then, notify_group};
 use crate::machine::script::Script;
 use crate::machine::track::{self, Reading};
@@ -54,9 +54,9 @@ impl Router {
                 }
             }
         }
-        let sum = track::assess(self.index.trackers(id), &self.links, |name| {
-            self.scripts.get(name).map_or(Reading::Pending, Script::reading)
-        });
+        let script = |name: &Name| self.scripts.get(name).map_or(Reading::Pending, Script::reading);
+        let file = |name: &Name| self.files.get(name).copied().unwrap_or(0);
+        let sum = track::assess(self.index.trackers(id), &self.links, script, file);
         causes.extend(sum.causes);
         (causes, track::effective_priority(instance.plan.priority, sum.weight))
     }

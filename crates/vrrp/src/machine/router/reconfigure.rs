@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use super::{Owner, Phase, Router};
 use crate::machine::action::Action;
+use crate::machine::event::Event;
 use crate::machine::fact::Reason;
 use crate::machine::id::{InstanceId, Key, LinkName, Name};
 use crate::machine::instance::Cx;
@@ -33,6 +34,7 @@ impl Router {
             }
         }
         self.plan = plan;
+        self.files.retain(|name, _| self.plan.files.iter().any(|file| file.name == *name));
         self.regroup();
         if self.phase == Phase::New {
             return;
@@ -54,6 +56,13 @@ impl Router {
             self.settle(at, now, out);
         }
         self.handle_timeout(now, out);
+    }
+
+    /// Takes the number of a file ahead of a reload, which judges by it.
+    pub fn remember(&mut self, event: Event<'_>) {
+        if let Event::FileRead { file, number } = event {
+            self.files.insert(file, number);
+        }
     }
 
     /// What goes: instances that are not in the new plan, addresses that are not in their instance's new plan.

@@ -7,7 +7,7 @@ use crate::machine::fact::StateName;
 use crate::machine::id::{InstanceId, Name};
 use crate::machine::instance::{Instance, State};
 use crate::status::{
-    Adverts, GroupStatus, IncompatiblePeer, InstanceStatus, MasterStatus, ScriptStatus, Status,
+    Adverts, FileStatus, GroupStatus, IncompatiblePeer, InstanceStatus, MasterStatus, ScriptStatus, Status,
 };
 
 impl Router {
@@ -37,6 +37,16 @@ impl Router {
                     up: script.up,
                     last_exit: script.last.as_ref().map(ToString::to_string),
                     runs: script.runs,
+                })
+                .collect(),
+            files: self
+                .plan
+                .files
+                .iter()
+                .map(|file| FileStatus {
+                    name: file.name.to_string(),
+                    path: file.path.display().to_string(),
+                    number: self.files.get(&file.name).copied().unwrap_or(0),
                 })
                 .collect(),
         }

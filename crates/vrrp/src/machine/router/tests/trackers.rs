@@ -239,3 +239,64 @@ fn an_ipv6_address_that_is_tentative_is_not_used_yet() {
     m.handle(Event::AddressAppeared { link: link("eth0"), address: observed("fe80::2", false) });
     assert_eq!(m.state(), StateName::Backup);
 }
+
+fn filed(file: &str, tracker: &str) -> String {
+    format!(
+        "[[vrrp.file]]\nname = \"f\"\npath = \"/run/f\"\n{file}\n{}",
+        instance(&format!("track_files = [{tracker}]"))
+    )
+}
+
+fn says(m: &mut Machine, number: i32) -> Vec<String> {
+    m.handle(Event::FileRead { file: "f".into(), number })
+}
+
+#[test]
+fn the_number_in_a_file_times_its_weight_is_added() {
+    for (file, tracker, number, expected) in [
+        ("", "\"f\"", 20, 120),
+        ("", "\"f\"", -20, 80),
+        ("weight = -3", "\"f\"", 10, 70),
+        ("weight = 2", "{ name = \"f\", weight = 5 }", 4, 120),
+        ("", "{ name = \"f\", reverse = true }", 20, 80),
+        ("weight = 253", "\"f\"", i32::MAX, 254),
+        ("weight = -253", "\"f\"", i32::MAX, 1),
+        ("weight = -253", "\"f\"", i32::MIN, 254),
+    ] {
+        let mut m = Machine::started(&filed(file, tracker));
+        assert_eq!(priority(&m), 100, "what was not read says 0");
+        says(&mut m, number);
+        assert_eq!(priority(&m), expected, "{file} {tracker} {number}");
+        says(&mut m, 0);
+        assert_eq!(priority(&m), 100);
+    }
+}
+
+#[test]
+fn a_file_without_weight_is_a_fault_unless_it_says_0() {
+    let mut m = Machine::started(&filed("weight = 0", "\"f\""));
+    assert_eq!(m.state(), StateName::Backup);
+    says(&mut m, -1);
+    assert_eq!(m.state(), StateName::Fault);
+    assert_eq!(m.router.status(m.now).instances[0].faults, ["file f says other than 0"]);
+    assert_eq!(m.router.status(m.now).files[0].number, -1);
+    says(&mut m, 0);
+    assert_eq!(m.state(), StateName::Backup);
+}
+
+#[test]
+fn a_file_in_reverse_without_weight_is_a_fault_while_it_says_0() {
+    let mut m = Machine::started(&filed("weight = 0", "{ name = \"f\", reverse = true }"));
+    assert_eq!(m.state(), StateName::Fault);
+    assert_eq!(m.router.status(m.now).instances[0].faults, ["file f says 0, or nothing"]);
+    says(&mut m, 1);
+    assert_eq!(m.state(), StateName::Backup);
+}
+
+#[test]
+fn a_number_that_a_reload_brings_counts_with_the_new_plan_only() {
+    let mut m = Machine::started(&filed("weight = 0", "\"f\""));
+    m.router.remember(Event::FileRead { file: "f".into(), number: 30 });
+    m.reload(&filed("weight = 1", "\"f\""));
+    assert_eq!((m.state(), priority(&m)), (StateName::Backup, 130));
+}
