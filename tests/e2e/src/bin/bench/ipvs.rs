@@ -18,7 +18,7 @@ use crate::table::{Table, median};
 const SERVICES: usize = 1000;
 const SERVERS: usize = 10;
 const ROUNDS: usize = 3;
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(120);
 
 /// Rows that the guest prints for the host to read.
 const ROW: &str = "row\t";
@@ -29,7 +29,7 @@ pub(crate) fn measure(table: &mut Table) -> Result {
         return measure_here();
     }
     let own = std::env::current_exe()?;
-    let guest = Uml::default().memory(768).limit(Duration::from_secs(300)).with_holdfast()?;
+    let guest = Uml::default().memory(768).limit(Duration::from_secs(580)).with_holdfast()?;
     let report =
         guest.run([own.as_os_str(), "ipvs".as_ref()]).map_err(|error| lab::Error::new(error.to_string()))?;
     for line in report.lines().filter_map(|line| line.strip_prefix(ROW)) {
@@ -78,7 +78,7 @@ fn round(make: Make) -> Result<[f64; 7]> {
     let command = command(make, &file, &folder)?;
     let argv: Vec<&str> = command.iter().map(String::as_str).collect();
     let mut daemon = Process::start(&host, &argv, &folder.path().join("log"))?;
-    wait_table(&host, |client| complete(client, 1))?;
+    wait_table(&host, make, "every entry", |client| complete(client, 1))?;
     let start = watch.seconds();
     let pids = daemon.tree();
     let start_cpu = sum(&pids).cpu_ms / 1000.0;
@@ -87,20 +87,20 @@ fn round(make: Make) -> Result<[f64; 7]> {
     let before = sum(&pids).cpu_ms;
     let watch = Stopwatch::start();
     daemon.signal(Signal::SIGHUP)?;
-    wait_table(&host, |client| last_weight(client, 2))?;
+    wait_table(&host, make, "the changed weight", |client| last_weight(client, 2))?;
     let reload = watch.seconds();
     // Until both are idle again: what comes after the change is part of its price.
     wait::pause(Duration::from_secs(2));
     let cost = sum(&pids);
     let reload_cpu = (cost.cpu_ms - before) / 1000.0;
-    wait_table(&host, |client| complete(client, 2))?;
+    wait_table(&host, make, "every entry after a reload", |client| complete(client, 2))?;
 
     let watch = Stopwatch::start();
     daemon.signal(Signal::SIGTERM)?;
     daemon.wait_exit(LIMIT)?;
     let stop = watch.seconds();
     let mut left = 0;
-    wait_table(&host, |client| {
+    wait_table(&host, make, "the end", |client| {
         left = client.table(|_| true)?.entries();
         Ok(true)
     })?;
@@ -180,12 +180,14 @@ fn config(make: Make, last_weight: u32) -> String {
 /// Polls the host's table. The questions are small, so that the watching does not slow down what is watched.
 fn wait_table(
     host: &Netns,
+    make: Make,
+    what: &str,
     mut probe: impl FnMut(&mut Client) -> std::result::Result<bool, common::netlink::NetlinkError> + Send,
 ) -> Result {
     host.enter(|| -> Result {
         let client = Client::open().map_err(|error| lab::Error::new(error.to_string()))?;
         let mut client = client.ok_or("the kernel has no IPVS")?;
-        wait::until("the table", LIMIT, || {
+        wait::until(&format!("{make:?}'s table to have {what}"), LIMIT, || {
             probe(&mut client).map_err(|error| lab::Error::new(error.to_string()))
         })
     })?
