@@ -8,7 +8,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::fd::{OwnedFd, RawFd};
 use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
@@ -197,11 +197,19 @@ struct Child<A: App> {
 }
 
 /// Runs an app as a child process until it has stopped. The main function of every child.
+///
+/// What keeps it from running is logged, and told to the watchdog over the life line: whoever starts the daemon at a
+/// terminal wants to read it there.
 pub fn run<A: App>(inherited: Inherited, app: A) -> Exit {
+    let teller = inherited.life_line.try_clone();
     match try_run(inherited, app) {
         Ok(exit) => exit,
         Err(error) => {
             log::error!("cannot run: {error}");
+            if let Ok(teller) = teller {
+                // Nobody listens where the watchdog is gone; the log has it.
+                let _unheard = UnixStream::from(teller).write_all(error.message.as_bytes());
+            }
             error.exit
         }
     }

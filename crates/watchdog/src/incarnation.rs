@@ -1,7 +1,7 @@
 //! One living process of a child: its pidfd, its life line, and the connection that hellos travel on.
 
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -61,8 +61,9 @@ pub(crate) struct Incarnation {
     pid: Pid,
     _registration: Registration<Key>,
     pidfd: OwnedFd,
-    /// Its end of stream tells the child that we are gone, even if we are killed.
-    _life_line: UnixStream,
+    /// Its end of stream tells the child that we are gone, even if we are killed. What comes back over it are the
+    /// child's last words.
+    life_line: UnixStream,
     connection: Option<Connection<Key>>,
     asked: BTreeMap<u64, Asked>,
     next: u64,
@@ -95,7 +96,7 @@ impl Incarnation {
                 pid: Pid(pid.as_raw()),
                 _registration: registration,
                 pidfd,
-                _life_line: ours,
+                life_line: ours,
                 connection: None,
                 asked: BTreeMap::new(),
                 next: 1,
@@ -151,6 +152,15 @@ impl Incarnation {
         if let Err(error) = pidfd::send(self.pidfd.as_fd(), signal) {
             log::debug!("signal not sent: {error} signal={signal} pid={}", self.pid);
         }
+    }
+
+    /// Why it ended, if it said so: one line, a bounded part of it.
+    pub(crate) fn last_words(&self) -> Option<String> {
+        let mut words = [0; 1024];
+        self.life_line.set_nonblocking(true).ok()?;
+        let count = (&self.life_line).read(&mut words).ok().filter(|count| *count > 0)?;
+        let words = String::from_utf8_lossy(words.get(..count)?).trim().replace('\n', " ");
+        Some(words)
     }
 
     /// How it ended, if it has.

@@ -180,6 +180,11 @@ impl Watchdog {
     /// To the log, and, while the operator waits at the terminal, to him as well.
     fn complain(&mut self, line: String) {
         log::error!("{line}");
+        self.remember(line);
+    }
+
+    /// For whoever waits at a terminal for the start.
+    fn remember(&mut self, line: String) {
         if !self.started_up {
             self.last_words.push(line);
             if self.last_words.len() > LAST_WORDS {
@@ -230,12 +235,17 @@ impl Watchdog {
     fn process_ended(&mut self, child: ChildId, now: Instant) {
         let Some(place) = self.places.get_mut(child.0) else { return };
         let Some(ended) = place.living.as_ref().and_then(Incarnation::reap) else { return };
-        // Words that it said last may still lie in its connection.
+        let why = place.living.as_ref().and_then(Incarnation::last_words);
+        // Answers that it gave last may still lie in its connection.
         let last = place.living.take().map(|mut living| living.answers().0).unwrap_or_default();
         for (asked, answer) in last.into_iter().filter(|(asked, _)| *asked != Asked::Hello) {
             self.answered(child, asked, answer, now);
         }
         self.dumped(child, None);
+        if let Some(why) = why {
+            // The child has logged it itself.
+            self.remember(format!("{}: {why}", self.name(child)));
+        }
         self.supervise(Event::Exited { child, ended }, now);
     }
 

@@ -75,7 +75,7 @@ impl Watchdog {
             Action::Hopeless { child, exit } => {
                 let name = self.name(child);
                 self.complain(format!(
-                    "child cannot go on, its log says why: stopping child={name} code={} meaning=\"{exit}\"",
+                    "child cannot go on: stopping child={name} code={} meaning=\"{exit}\"",
                     exit.code()
                 ));
                 self.on_the_way_out(cx.now());

@@ -218,7 +218,8 @@ fn a_daemon_tells_the_terminal_how_its_start_up_ended() {
 fn a_daemon_that_cannot_start_says_so_with_its_code_and_its_words() {
     for (config, code, words) in [
         ("[one]\nwordd = \"a\"\n", 2, "c.toml:7:1: error: unknown key \"wordd\""),
-        ("[one]\nstart = \"permission\"\n", 4, "child cannot go on, its log says why"),
+        ("[one]\nstart = \"permission\"\n", 4, "child cannot go on"),
+        ("[one]\nstart = \"permission\"\n", 4, "one: as it was told to"),
         ("[one]\nstart = \"die\"\n", 1, "not every child became ready in time"),
     ] {
         let lab = Lab::new(config);
