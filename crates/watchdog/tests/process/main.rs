@@ -104,7 +104,7 @@ fn a_child_that_cannot_go_on_ends_the_daemon_with_its_code() {
         let mut lab = Lab::new(&format!("[one]\nstart = \"{start}\"\n[two]\n"));
         lab.start(&[]);
         assert_eq!(lab.exit_code(), code);
-        lab.wait_for_line("child cannot go on, its log says why: stopping child=one");
+        lab.wait_for_line("child cannot go on: stopping child=one");
         assert!(!lab.files().iter().any(|file| file.contains("holdfastd") || file.contains("sock")));
     }
 }
