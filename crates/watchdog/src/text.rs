@@ -8,6 +8,7 @@ use common::config::global::Global;
 use common::config::{Diagnostics, LoadErrorKind, Severity, Sources};
 use common::exit::Exit;
 use common::role::{self, Need, Role};
+use common::sys::memory;
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
@@ -31,6 +32,13 @@ pub(crate) struct Text {
 impl Text {
     /// Reads and checks the file that `options` name.
     pub(crate) fn load(options: &Options, roles: &[Role]) -> Result<Self, Failure> {
+        let text = Self::read(options, roles);
+        // The plans were for judging only; what a large one took is not needed until the next reload.
+        memory::give_back();
+        text
+    }
+
+    fn read(options: &Options, roles: &[Role]) -> Result<Self, Failure> {
         let sources = Sources::load(&options.config).map_err(|error| {
             let exit = match error.kind() {
                 LoadErrorKind::Missing => Exit::NoConfig,
