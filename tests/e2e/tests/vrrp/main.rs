@@ -3,6 +3,7 @@
 
 mod addresses;
 mod adverts;
+mod forwarding;
 mod hostile;
 mod links;
 mod reload;
