@@ -1,8 +1,8 @@
-//! A director that is a router too: what it must not pass on from one wire to another.
+//! Packets that are not adverts: what a director takes, and what one that routes does not pass on.
 
 use lab::{Capture, Holdfast, Lan, Result, SECONDS_10, wait};
 
-use super::{NAME, QUIET, Two, VIP, config};
+use super::{NAME, QUIET, Two, VIP, VIP6, config, with_addresses};
 
 /// Host `a` stands on a second wire as well and routes between the two.
 fn router(two: &Two) -> Result<Lan> {
@@ -47,5 +47,22 @@ fn s21_a_master_does_not_forward_what_is_for_its_address() -> Result {
     let mark = seen.mark();
     send()?;
     wait::stays("nothing forwarded", QUIET, || Ok(!forwarded(mark)))?;
+    Ok(())
+}
+
+/// Accept mode, which is on as keepalived's users expect; over IPv6 the asker finds the master by the solicited-node
+/// group of the address.
+#[test]
+fn s15_s16_packets_to_the_address_are_taken() -> Result {
+    let two = Two::new()?;
+    let ping = |address: &str| {
+        two.b.output(&["ping", "-n", "-c", "1", "-W", "1", address]).map(|o| o.code == Some(0))
+    };
+    assert!(!ping(VIP)?, "nobody has the address yet");
+    for (addresses, address) in [(format!("\"{VIP}\""), VIP), (format!("\"fe80::200\", \"{VIP6}\""), VIP6)] {
+        let a = Holdfast::start(&two.a, &with_addresses(200, &addresses, ""))?;
+        a.wait_state(NAME, "master", SECONDS_10)?;
+        wait::until("an answer", SECONDS_10, || ping(address))?;
+    }
     Ok(())
 }
