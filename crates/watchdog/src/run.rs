@@ -120,7 +120,7 @@ fn try_detach(options: &Options) -> io::Result<(Exit, String)> {
     let (reader, writer) = nix::unistd::pipe2(OFlag::O_CLOEXEC)?;
     let mut args = options.daemon_args();
     args.extend([OsString::from("--announce"), writer.as_raw_fd().to_string().into()]);
-    spawn(&Program {
+    let daemon = spawn(&Program {
         path: "/proc/self/exe".into(),
         title: TITLE.into(),
         args,
@@ -130,7 +130,13 @@ fn try_detach(options: &Options) -> io::Result<(Exit, String)> {
         when_we_die: None,
     })?;
     drop(writer);
-    Ok(outcome(File::from(reader)))
+    let outcome = outcome(File::from(reader));
+    if outcome.0 != Exit::Done {
+        // It tells its outcome before it ends: whoever is told of a failure finds nothing of it left.
+        // Where SIGCHLD is ignored this ends with an error, when it has ended: just as good.
+        let _ended = nix::sys::wait::waitpid(daemon.pid, None);
+    }
+    Ok(outcome)
 }
 
 /// Leaves the terminal and the working directory: what a daemon does before anything else.
