@@ -7,6 +7,7 @@
 mod backoff;
 mod child;
 mod fact;
+mod mercy;
 mod state;
 
 #[cfg(test)]
@@ -15,6 +16,7 @@ mod tests;
 pub use backoff::{BackOff, FORGIVEN_AFTER, LONGEST};
 pub use child::Child;
 pub use fact::{Ended, Fact, Pid, Reason, Weight};
+pub use mercy::{BURST, Mercy, REFILL};
 pub use state::{Hello, Hellos, State, Wanted};
 
 use common::exit::Exit;

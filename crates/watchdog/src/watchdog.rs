@@ -14,6 +14,7 @@ use common::checkpoint::Store;
 use common::control::{ClientId, ControlKey, Server};
 use common::event_loop::{Cx, Drained, Process, Readiness, Signal, clock};
 use common::exit::Exit;
+use common::log::{Limiter, Verdict};
 use common::role::Role;
 use nix::sys::wait::{Id, WaitPidFlag, waitid, waitpid};
 use serde_json::Value;
@@ -25,12 +26,15 @@ use crate::options::Options;
 use crate::pidfile::PidFile;
 use crate::reload::{self, Asker, Reload, Ticket};
 use crate::rundir::{self, Listener};
-use crate::supervisor::{self, ChildId, Event, State, Supervisor};
+use crate::supervisor::{self, ChildId, Event, Fact, State, Supervisor};
 use crate::text::Text;
 use status::Dump;
 
 /// So many lines about what a reload changes; the rest is counted.
 const CHANGES_LOGGED: usize = 50;
+/// So many deaths of a child are logged in a period; a later line says how many were not.
+const DEATHS_LOGGED: u32 = 10;
+const DEATHS_PERIOD: Duration = Duration::from_secs(10);
 /// Of what went wrong during the start-up, so much is told at the terminal.
 const LAST_WORDS: usize = 10;
 
@@ -52,6 +56,10 @@ struct Place {
     listener: Option<Listener>,
     checkpoint: Option<Store>,
     living: Option<Incarnation>,
+    /// Lets only some of many deaths in a row into the log.
+    deaths: Limiter,
+    /// The last death was one of those it held back, and so is what follows from it.
+    quiet: bool,
 }
 
 /// The configuration in force.
@@ -120,7 +128,14 @@ impl Watchdog {
                 return Err((announcer, failure));
             }
         };
-        let place = |role| Place { role, listener: None, checkpoint: None, living: None };
+        let place = |role| Place {
+            role,
+            listener: None,
+            checkpoint: None,
+            living: None,
+            deaths: Limiter::new(DEATHS_LOGGED, DEATHS_PERIOD),
+            quiet: false,
+        };
         let limits = text.limits();
         Ok(Self {
             places: roles.iter().map(place).collect(),
@@ -191,6 +206,33 @@ impl Watchdog {
                 self.last_words.remove(0);
             }
         }
+    }
+
+    /// Whether a line about this is one too many. `Some` is what to say of those that were.
+    fn limit(&mut self, child: ChildId, fact: &Fact, now: Instant) -> Option<String> {
+        let Some(place) = self.places.get_mut(child.0) else { return Some(String::new()) };
+        let mut suppressed = 0;
+        match fact {
+            Fact::Died { .. } => match place.deaths.ask(now) {
+                Verdict::Log { suppressed: held_back } => {
+                    place.quiet = false;
+                    suppressed = held_back;
+                }
+                Verdict::Hold => place.quiet = true,
+            },
+            Fact::Restarted { .. } | Fact::Ready { .. } => {}
+            Fact::Silent { .. }
+            | Fact::Disconnected { .. }
+            | Fact::NotReady { .. }
+            | Fact::LateCommit { .. }
+            | Fact::StopOverdue { .. }
+            | Fact::Unkillable { .. }
+            | Fact::NotSpawned { .. }
+            | Fact::StartsAfresh
+            | Fact::Stopped { .. } => return Some(String::new()),
+        }
+        let more = if suppressed > 0 { format!(" deaths_not_logged={suppressed}") } else { String::new() };
+        (!place.quiet).then_some(more)
     }
 
     fn stop(&mut self, why: &str, now: Instant) {

@@ -1,7 +1,8 @@
 //! How long to wait before a dead child is started again: at once the first time, then 1, 2, 4 … 60 s.
 //!
 //! All is forgiven once a child has been healthy for a minute, so that one crash a day always means an
-//! immediate restart, and a crash in every second means one start a minute.
+//! immediate restart, and a crash in every second means one start a minute. What a child cannot help does not come
+//! here: see [`mercy`](super::mercy).
 
 use std::time::Duration;
 

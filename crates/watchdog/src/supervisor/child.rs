@@ -15,6 +15,7 @@
 
 use super::backoff::BackOff;
 use super::fact::{Ended, Fact, Pid, Reason};
+use super::mercy::Mercy;
 use super::state::{Hello, Hellos, State, Wanted};
 use super::{Action, ChildId, Limits};
 use common::exit::Exit;
@@ -41,7 +42,8 @@ pub struct Child {
     last_reason: Option<Reason>,
     hellos: Hellos,
     backoff: BackOff,
-    /// Deaths since the last time an incarnation was ready.
+    mercy: Mercy,
+    /// Deaths by own fault since the last time an incarnation was ready.
     stillborn: u32,
     /// The next incarnation gets no state from the one before.
     afresh: bool,
@@ -58,6 +60,7 @@ impl Child {
             last_reason: None,
             hellos: Hellos::default(),
             backoff: BackOff::default(),
+            mercy: Mercy::default(),
             stillborn: 0,
             afresh: false,
             limits,
@@ -152,6 +155,7 @@ impl Child {
     /// The configuration has changed: whatever keeps it dying may be gone, so try at once.
     pub(super) fn forgive(&mut self, now: Instant) {
         self.backoff.forgive();
+        self.mercy.refill();
         if let State::Down { restart_at, .. } = &mut self.state {
             *restart_at = (*restart_at).min(now);
         }
@@ -249,9 +253,6 @@ impl Child {
     pub(super) fn connection_closed(&mut self, now: Instant) {
         match self.state {
             State::Starting { pid, .. } | State::Up { pid, .. } => {
-                if matches!(self.state, State::Starting { .. }) {
-                    self.stillborn += 1;
-                }
                 self.state = State::Stopping {
                     pid,
                     since: now,
@@ -281,11 +282,7 @@ impl Child {
         let healthy = self.healthy(now);
         let (pid, fault) = match &self.state {
             State::Idle | State::Down { .. } | State::Spawning { .. } => return None,
-            State::Starting { pid, .. } => {
-                self.stillborn += 1;
-                (*pid, Some(Reason::Died(ended)))
-            }
-            State::Up { pid, .. } => (*pid, Some(Reason::Died(ended))),
+            State::Starting { pid, .. } | State::Up { pid, .. } => (*pid, Some(Reason::Died(ended))),
             // It was dying when it closed its connection, and here is what of.
             State::Stopping { pid, fault, .. } => (*pid, fault.as_ref().map(|_| Reason::Died(ended))),
             State::Killed { pid, fault, .. } => (*pid, fault.clone()),
@@ -312,11 +309,18 @@ impl Child {
             | Reason::NotSpawned => None,
         };
         let wanted = self.wanted;
-        if self.stillborn >= POISONED && !self.afresh && wanted == Wanted::Yes {
-            self.afresh = true;
-            out.push(self.fact(Fact::StartsAfresh));
-        }
-        let wait = self.backoff.died(healthy);
+        // Whom we kill has another reason than `Died`: this KILL came from elsewhere.
+        let blameless = reason == Reason::Died(ended) && ended.is_kill() && self.mercy.take(now);
+        let wait = if blameless {
+            Duration::ZERO
+        } else {
+            self.stillborn += u32::from(healthy.is_none());
+            if self.stillborn >= POISONED && !self.afresh && wanted == Wanted::Yes {
+                self.afresh = true;
+                out.push(self.fact(Fact::StartsAfresh));
+            }
+            self.backoff.died(healthy.unwrap_or_default())
+        };
         self.gone(now + wait, reason);
         if wanted == Wanted::Yes { last_word } else { None }
     }
@@ -332,7 +336,6 @@ impl Child {
             }
             State::Starting { pid, since, ready_by, .. } if *ready_by <= now => {
                 let (pid, after) = (*pid, now.saturating_duration_since(*since));
-                self.stillborn += 1;
                 out.push(self.fact(Fact::NotReady { pid, after }));
                 self.kill(pid, Some(Reason::NotReady), now, out);
             }
@@ -443,13 +446,11 @@ impl Child {
         }
     }
 
-    /// For how long it has been answering.
-    fn healthy(&self, now: Instant) -> Duration {
+    /// For how long it has been answering; `None` if it never has.
+    fn healthy(&self, now: Instant) -> Option<Duration> {
         match &self.state {
-            State::Idle | State::Down { .. } | State::Spawning { .. } | State::Starting { .. } => {
-                Duration::ZERO
-            }
-            State::Up { healthy_since, .. } => now.saturating_duration_since(*healthy_since),
+            State::Idle | State::Down { .. } | State::Spawning { .. } | State::Starting { .. } => None,
+            State::Up { healthy_since, .. } => Some(now.saturating_duration_since(*healthy_since)),
             State::Stopping { healthy, .. } | State::Killed { healthy, .. } => *healthy,
         }
     }

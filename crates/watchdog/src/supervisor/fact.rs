@@ -15,6 +15,9 @@ impl fmt::Display for Pid {
     }
 }
 
+/// The signal that nobody can catch.
+const SIGKILL: i32 = 9;
+
 /// How a process came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
@@ -22,6 +25,14 @@ pub enum Ended {
     Code(i32),
     /// A signal killed it.
     Signal(i32),
+}
+
+impl Ended {
+    /// By SIGKILL, which no process does to itself.
+    #[must_use]
+    pub fn is_kill(self) -> bool {
+        self == Self::Signal(SIGKILL)
+    }
 }
 
 impl fmt::Display for Ended {

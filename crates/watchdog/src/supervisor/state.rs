@@ -82,8 +82,8 @@ pub enum State {
         pid: Pid,
         /// Since when.
         since: Instant,
-        /// For how long it had been healthy.
-        healthy: Duration,
+        /// For how long it had been healthy; `None` if it was never ready.
+        healthy: Option<Duration>,
         /// When patience ends.
         kill_at: Instant,
         /// `None` if it was asked to.
@@ -93,8 +93,8 @@ pub enum State {
     Killed {
         /// Who.
         pid: Pid,
-        /// For how long it had been healthy.
-        healthy: Duration,
+        /// For how long it had been healthy; `None` if it was never ready.
+        healthy: Option<Duration>,
         /// When it counts as stuck in the kernel; `None` once that has been said.
         stuck_at: Option<Instant>,
         /// `None` if it was asked to stop.

@@ -191,11 +191,13 @@ impl Watchdog {
     }
 
     fn report(&mut self, child: ChildId, fact: &Fact, now: Instant) {
-        let line = fact.line(self.name(child));
-        match fact.weight() {
-            Weight::Error => self.complain(line),
-            Weight::Warn => log::warn!("{line}"),
-            Weight::Info => log::info!("{line}"),
+        if let Some(more) = self.limit(child, fact, now) {
+            let line = fact.line(self.name(child)) + &more;
+            match fact.weight() {
+                Weight::Error => self.complain(line),
+                Weight::Warn => log::warn!("{line}"),
+                Weight::Info => log::info!("{line}"),
+            }
         }
         match fact {
             Fact::Ready { .. } => self.reload(reload::Event::Ready { child }, now),

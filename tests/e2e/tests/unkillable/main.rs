@@ -1,0 +1,4 @@
+//! What nobody may notice: processes that are killed, time and again, and addresses that change hands on purpose.
+
+mod kills;
+mod victim;
