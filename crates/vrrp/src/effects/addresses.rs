@@ -6,12 +6,12 @@
 
 use std::net::IpAddr;
 
-use common::netlink::address::{self, Address, NODAD, NOPREFIXROUTE};
+use common::netlink::address::{self, Address, HOMEADDRESS, MANAGETEMPADDR, NODAD, NOPREFIXROUTE};
 use common::netlink::link::IfIndex;
 use common::netlink::{Failure, Message, Socket};
 
 use super::kernel::Names;
-use crate::machine::address::{Lifetime, Scope, VirtualAddress};
+use crate::machine::address::{Lifetime, Preferred, Scope, VirtualAddress};
 use crate::machine::event::Event;
 use crate::machine::id::{InstanceId, LinkName};
 
@@ -132,15 +132,26 @@ fn request(wanted: &VirtualAddress, index: IfIndex, lifetime: Lifetime) -> Addre
         // Never 0, which the kernel refuses.
         Lifetime::Lease(lease) => u32::try_from(lease.as_secs()).unwrap_or(FOREVER).max(1),
     };
-    address.lifetime = address::Lifetime::Seconds { valid, preferred: valid };
-    if wanted.address.is_ipv6() {
-        // The election has settled whose it is; detection of duplicates would only delay it.
-        address.flags |= NODAD;
+    let options = &wanted.options;
+    let ipv6 = wanted.address.is_ipv6();
+    let preferred = match options.preferred {
         // Deprecated: it answers, but this machine's own connections don't start from an address that may leave.
-        address.lifetime = address::Lifetime::Seconds { valid, preferred: 0 };
-        if wanted.prefix == 128 {
-            address.flags |= NOPREFIXROUTE;
-        }
+        Preferred::Usual if ipv6 => 0,
+        Preferred::Usual | Preferred::Forever => valid,
+        // Never longer than it is valid, which the kernel refuses.
+        Preferred::For(time) => u32::try_from(time.as_secs()).unwrap_or(FOREVER).min(valid),
+    };
+    address.lifetime = address::Lifetime::Seconds { valid, preferred };
+    address.peer = options.peer;
+    let flags = [
+        // The election has settled whose it is; detection of duplicates would only delay it.
+        (NODAD, ipv6 && !options.detect_duplicates),
+        (NOPREFIXROUTE, options.no_prefix_route || (ipv6 && wanted.prefix == 128)),
+        (HOMEADDRESS, options.home),
+        (MANAGETEMPADDR, options.manage_temporary),
+    ];
+    for (flag, _) in flags.iter().filter(|(_, set)| *set) {
+        address.flags |= flag;
     }
     address
 }
@@ -148,6 +159,7 @@ fn request(wanted: &VirtualAddress, index: IfIndex, lifetime: Lifetime) -> Addre
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::machine::address::Options;
     use crate::machine::id::LinkName;
     use std::time::Duration;
 
@@ -159,6 +171,7 @@ mod tests {
             label: None,
             scope: None,
             broadcast: None,
+            options: Options::default(),
             advertised: true,
         }
     }
@@ -183,5 +196,29 @@ mod tests {
         assert_eq!(asked.lifetime, address::Lifetime::Seconds { valid: FOREVER, preferred: 0 });
         let with_prefix = request(&wanted("2001:db8::1", 64), IfIndex(3), Lifetime::Forever);
         assert_eq!(with_prefix.flags, NODAD);
+    }
+
+    #[test]
+    fn options_become_flags_and_lifetimes() {
+        let mut address = wanted("2001:db8::1", 64);
+        address.options = Options {
+            preferred: Preferred::Forever,
+            home: true,
+            detect_duplicates: true,
+            manage_temporary: true,
+            no_prefix_route: true,
+            ..Options::default()
+        };
+        let lease = Lifetime::Lease(Duration::from_secs(3));
+        let asked = request(&address, IfIndex(3), lease);
+        assert_eq!(asked.flags, HOMEADDRESS | MANAGETEMPADDR | NOPREFIXROUTE);
+        assert_eq!(asked.lifetime, address::Lifetime::Seconds { valid: 3, preferred: 3 });
+        address.options.preferred = Preferred::For(Duration::from_secs(60));
+        let asked = request(&address, IfIndex(3), Lifetime::Forever);
+        assert_eq!(asked.lifetime, address::Lifetime::Seconds { valid: FOREVER, preferred: 60 });
+        let mut address = wanted("192.0.2.1", 32);
+        address.options.peer = Some("192.0.2.9".parse().unwrap());
+        let asked = request(&address, IfIndex(3), lease);
+        assert_eq!((asked.peer, asked.flags), (address.options.peer, 0));
     }
 }

@@ -107,10 +107,19 @@ impl<K: Copy> Kernel<K> {
 
     /// Removes addresses that belong to no instance; what fails is said.
     pub fn remove(&mut self, addresses: &[VirtualAddress]) {
+        // As the kernel has them: the other end of an address is part of its name.
+        let present = match address::list(&mut self.socket) {
+            Ok(present) => present,
+            Err(error) => return log::warn!("{error}"),
+        };
         for address in addresses {
-            let Some(index) = self.names.index(address.link) else { continue };
-            let wanted = Address::new(index, address.address, address.prefix);
-            if let Err(error) = address::remove(&mut self.socket, &wanted) {
+            let index = self.names.index(address.link);
+            let there = |there: &&Address| {
+                Some(there.interface) == index && there.address == address.address && there.is_ours()
+            };
+            if let Some(there) = present.iter().find(there)
+                && let Err(error) = address::remove(&mut self.socket, there)
+            {
                 log::warn!("{error}");
             }
         }

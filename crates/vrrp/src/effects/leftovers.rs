@@ -10,7 +10,7 @@ use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use crate::machine::address::{Lifetime, VirtualAddress};
+use crate::machine::address::{Lifetime, Options, VirtualAddress};
 use crate::machine::event::ObservedLink;
 use crate::machine::id::LinkName;
 use crate::plan::Plan;
@@ -101,6 +101,7 @@ fn stale(text: &str, plan: &Plan, picture: &[ObservedLink]) -> Vec<VirtualAddres
                 label: None,
                 scope: None,
                 broadcast: None,
+                options: Options::default(),
                 advertised: false,
             })
         })

@@ -34,8 +34,56 @@ pub struct VirtualAddress {
     pub scope: Option<Scope>,
     /// Broadcast address, IPv4 only.
     pub broadcast: Option<Ipv4Addr>,
+    /// What else may be said of it.
+    pub options: Options,
     /// Whether it is listed in adverts.
     pub advertised: bool,
+}
+
+/// Seldom used properties of an address.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Options {
+    /// The other end of a point-to-point link.
+    pub peer: Option<IpAddr>,
+    /// For how long it is chosen as the source of this machine's own connections.
+    pub preferred: Preferred,
+    /// Mobile IPv6 home address.
+    pub home: bool,
+    /// IPv6: look for another holder first (duplicate address detection).
+    pub detect_duplicates: bool,
+    /// IPv6: a template for temporary addresses.
+    pub manage_temporary: bool,
+    /// The kernel makes no route to its network.
+    pub no_prefix_route: bool,
+}
+
+/// For how long an address is chosen as the source of this machine's own connections.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Preferred {
+    /// IPv4: as long as it is there. IPv6: never, since it may leave.
+    #[default]
+    Usual,
+    /// As long as it is there.
+    Forever,
+    /// This long (whole seconds) after it was installed.
+    For(Duration),
+}
+
+impl VirtualAddress {
+    /// Whether the kernel can make the one of the other without removing it. An IPv4 address keeps everything but its
+    /// lifetime, whatever a replacement says; an IPv6 one keeps nothing but its network.
+    #[must_use]
+    pub fn is_replaceable_by(&self, other: &Self) -> bool {
+        if (self.link, self.address, self.prefix) != (other.link, other.address, other.prefix) {
+            return false;
+        }
+        let fixed = |a: &Self| Options { preferred: Preferred::Usual, ..a.options };
+        self.address.is_ipv6()
+            || (self.label == other.label
+                && self.scope == other.scope
+                && self.broadcast == other.broadcast
+                && fixed(self) == fixed(other))
+    }
 }
 
 impl fmt::Display for VirtualAddress {

@@ -220,8 +220,8 @@ fn install(r: &Request<'_>, addresses: Vec<VirtualAddress>, out: &mut Vec<Action
     }
 }
 
-/// Takes off what is in `old` and not in `new`. The same address with other attributes is replaced in place later,
-/// unless it moves to another interface or network.
+/// Takes off what is in `old` and not in `new`. The same address with other attributes is replaced in place later, as
+/// far as the kernel can do that.
 pub(super) fn shed(
     tag: &Tag,
     old: &[VirtualAddress],
@@ -229,8 +229,7 @@ pub(super) fn shed(
     links: &mut Links,
     out: &mut Vec<Action>,
 ) {
-    let place = |a: &VirtualAddress| (a.link, a.address, a.prefix);
-    let gone = old.iter().filter(|a| !new.iter().any(|b| place(a) == place(b)));
+    let gone = old.iter().filter(|a| !new.iter().any(|b| a.is_replaceable_by(b)));
     let gone: Vec<_> = gone.cloned().collect();
     remove(tag, &gone, links, out);
 }

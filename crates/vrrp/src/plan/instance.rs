@@ -8,8 +8,9 @@ use common::config::{
     format_duration,
 };
 
+use super::address::{self, AddressDraft};
 use super::layers::Layers;
-use super::parts::{self, AddressDraft, Known};
+use super::parts::{self, Known};
 use super::{InstancePlan, Tracker, Transport, Wish};
 use crate::machine::address::{Lifetime, VirtualAddress};
 use crate::machine::id::{Family, Key, Name, Vrid};
@@ -86,8 +87,8 @@ pub(super) fn read(mut own: Table<'_>, vrrp: &Table<'_>, known: &Known, d: &mut 
     let span = own.span();
     let name = own.required::<String>("name", d);
     let vrid = own.required::<ConfigVrid>("virtual_router_id", d);
-    let advertised = parts::addresses(&mut own, "virtual_addresses", d);
-    let excluded = parts::addresses(&mut own, "excluded_addresses", d);
+    let advertised = address::addresses(&mut own, "virtual_addresses", d);
+    let excluded = address::addresses(&mut own, "excluded_addresses", d);
     let list_span = own.key_span("virtual_addresses");
     // Faulty ones were told already.
     let listed = own.value("virtual_addresses", d).is_some_and(|list| !list.one_or_list().is_empty());
@@ -251,6 +252,8 @@ fn build(
         d.error(auth.span, "`auth`: version 3 has no authentication")
             .hint("write version = 2, or leave out `auth`");
     }
+    let lifetime = c.lease.map_or(Lifetime::Lease(DEFAULT_LEASE), |l| l.value);
+    address::check_preferred(advertised.iter().chain(&excluded), lifetime, d);
     let link = parts::link_name(c.interface.as_ref()?, d)?;
     let vrid = vrid.and_then(|v| Vrid::new(v.value.get()))?;
     let finish = |list: Vec<AddressDraft>, advertised| {
@@ -285,7 +288,7 @@ fn build(
         strict_form: c.strict_form.is_some_and(|s| s.value),
         strict_link_local: c.strict_link_local.is_some_and(|s| s.value),
         announce: c.announce,
-        lifetime: c.lease.map_or(Lifetime::Lease(DEFAULT_LEASE), |l| l.value),
+        lifetime,
         hand_over: c.hand_over.is_none_or(|h| h.value),
         trackers: c.trackers.into_iter().map(|t| t.value).collect(),
         notify: c.notify,

@@ -15,6 +15,7 @@ use crate::wire::admit::{MULTICAST_MIN_TTL, Mismatch, Settings};
 use crate::wire::advert::{self, Auth, Version};
 use crate::wire::checksum::Form;
 
+mod address;
 mod instance;
 mod layers;
 mod parts;

@@ -1,17 +1,13 @@
-//! The keys that several tables share: trackers, notify commands, announcements, addresses.
+//! The keys that several tables share: trackers, notify commands, announcements.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use common::config::{
-    CommandLine, Diagnostics, IfName, IpCidr, Located, Shape, Span, Table, UserName, Value,
-};
+use common::config::{CommandLine, Diagnostics, IfName, Located, Shape, Span, UserName, Value};
 
 use super::layers::Layers;
 use super::{AnnouncePlan, NotifyPlan, Tracked, Tracker};
 use crate::machine::action::Command;
-use crate::machine::address::{Scope, VirtualAddress};
 use crate::machine::id::{LinkName, Name};
 
 /// How long a notify command may run unless told otherwise.
@@ -161,88 +157,4 @@ pub(super) fn announce(t: &mut Layers<'_>, d: &mut Diagnostics) -> AnnouncePlan 
     };
     a.finish(d);
     plan
-}
-
-/// A virtual address as it is written; its interface may be the instance's.
-pub(super) struct AddressDraft {
-    pub(super) cidr: Located<IpCidr>,
-    pub(super) link: Option<LinkName>,
-    label: Option<String>,
-    scope: Option<Scope>,
-    broadcast: Option<Ipv4Addr>,
-}
-
-impl AddressDraft {
-    pub(super) fn finish(self, own: LinkName, advertised: bool) -> VirtualAddress {
-        VirtualAddress {
-            address: self.cidr.value.addr(),
-            prefix: self.cidr.value.prefix(),
-            link: self.link.unwrap_or(own),
-            label: self.label,
-            scope: self.scope,
-            broadcast: self.broadcast,
-            advertised,
-        }
-    }
-}
-
-/// A list of virtual addresses.
-pub(super) fn addresses(table: &mut Table<'_>, key: &'static str, d: &mut Diagnostics) -> Vec<AddressDraft> {
-    let Some(value) = table.value(key, d) else { return Vec::new() };
-    value.one_or_list().iter().filter_map(|item| address(item, d)).collect()
-}
-
-fn address(item: &Value<'_>, d: &mut Diagnostics) -> Option<AddressDraft> {
-    let Shape::Table(mut table) = item.shape() else {
-        let cidr = Located { value: item.read::<IpCidr>(d)?, span: item.span() };
-        check_address(&cidr, d);
-        return Some(AddressDraft { cidr, link: None, label: None, scope: None, broadcast: None });
-    };
-    let cidr: Option<Located<IpCidr>> = table.required("address", d);
-    let link = table.optional::<IfName>("interface", d).and_then(|name| link_name(&name, d));
-    let label = table.optional::<String>("label", d);
-    let scopes =
-        [("global", Scope::Global), ("site", Scope::Site), ("link", Scope::Link), ("host", Scope::Host)];
-    let scope = table.choice("scope", &scopes, d);
-    let broadcast = table.optional::<IpAddr>("broadcast", d);
-    table.finish(d);
-    let cidr = cidr?;
-    check_address(&cidr, d);
-    let ipv6 = cidr.value.addr().is_ipv6();
-    if let Some(label) = &label {
-        let usable = (1..=15).contains(&label.value.len()) && !label.value.contains(char::is_whitespace);
-        if ipv6 {
-            d.error(label.span, "`label`: an IPv6 address has no label");
-        } else if !usable {
-            d.error(label.span, "`label`: a label has 1 to 15 bytes and no white space");
-        }
-    }
-    if let Some(scope) = &scope
-        && !ipv6
-        && scope.value == Scope::Site
-    {
-        d.error(scope.span, "`scope`: an IPv4 address has no site scope");
-    }
-    if let Some(scope) = &scope
-        && ipv6
-    {
-        d.error(scope.span, "`scope`: the scope of an IPv6 address is part of the address")
-            .hint("leave it out");
-    }
-    let broadcast = broadcast.and_then(|b| match b.value {
-        IpAddr::V4(v4) if !ipv6 => Some(v4),
-        IpAddr::V4(_) | IpAddr::V6(_) => {
-            d.error(b.span, "`broadcast`: only an IPv4 address has one, and it is an IPv4 address");
-            None
-        }
-    });
-    Some(AddressDraft { cidr, link, label: label.map(|l| l.value), scope: scope.map(|s| s.value), broadcast })
-}
-
-fn check_address(cidr: &Located<IpCidr>, d: &mut Diagnostics) {
-    let address = cidr.value.addr();
-    let broadcast = matches!(address, IpAddr::V4(a) if a.is_broadcast());
-    if address.is_multicast() || address.is_unspecified() || address.is_loopback() || broadcast {
-        d.error(cidr.span, format!("{address} cannot be a virtual address"));
-    }
 }

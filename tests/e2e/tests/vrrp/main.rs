@@ -1,6 +1,7 @@
 //! Two directors of our own make on one wire: what the VRRP process does to the kernel and to the network, with `ip`,
 //! `ip monitor` and tcpdump as witnesses.
 
+mod address_options;
 mod addresses;
 mod adverts;
 mod forwarding;

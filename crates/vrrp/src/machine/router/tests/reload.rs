@@ -118,11 +118,19 @@ fn r9_an_address_moves_between_instances_removal_first() {
 }
 
 #[test]
-fn r10_an_address_with_other_attributes_is_replaced_in_place() {
+fn r10_an_address_with_other_attributes_is_replaced_in_place_as_far_as_the_kernel_can() {
     let mut m = masters();
-    let lines =
-        m.reload(&TWO.replace("[\"192.0.2.1\"]", "[{ address = \"192.0.2.1\", label = \"eth0:7\" }]"));
+    let with = |options: &str| {
+        TWO.replace("[\"192.0.2.1\"]", &format!("[{{ address = \"192.0.2.1\", {options} }}]"))
+    };
+    let lines = m.reload(&with("preferred_lifetime = 0"));
     assert_eq!(only(&lines, &["remove", "install"]), ["install A 192.0.2.1/32@eth0 lifetime=3s"]);
+    // The kernel keeps the label of an IPv4 address that is replaced.
+    let lines = m.reload(&with("label = \"eth0:7\""));
+    assert_eq!(
+        only(&lines, &["remove", "install"]),
+        ["remove A 192.0.2.1/32@eth0", "install A 192.0.2.1/32@eth0 lifetime=3s"]
+    );
 }
 
 #[test]
