@@ -51,6 +51,7 @@ fn place(path: &str) -> Option<(String, String)> {
         "" | "headers" => return None,
         "vrrp" if !["instance", "script", "file", "sync_group"].contains(&key) => "vrrp.instance",
         "virtual_addresses" | "excluded_addresses" => "address",
+        "unicast_peers" => "peer",
         "track_scripts" | "track_files" | "track_interfaces" => "tracker",
         "check" | "urls" => "check",
         "auth" | "notify" | "announce" | "tunnel" | "sorry_server" => last,
@@ -96,6 +97,7 @@ fn explained() -> Keys {
             section = match heading {
                 "Included files" => "include".to_owned(),
                 heading if heading.starts_with("An address") => "address".to_owned(),
+                "An element of unicast_peers" => "peer".to_owned(),
                 heading if heading.starts_with("An element") => "tracker".to_owned(),
                 heading if heading.starts_with("check") => "check".to_owned(),
                 heading => heading.trim_matches(['[', ']']).to_owned(),

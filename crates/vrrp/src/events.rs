@@ -66,6 +66,7 @@ pub fn event(fact: &Fact) -> Value {
             "field": difference.field.key(),
             "mine": difference.mine,
             "theirs": difference.theirs,
+            "hint": difference.hint,
         }),
         Fact::Repaired { instance, address } => json!({
             "event": "address_repaired",

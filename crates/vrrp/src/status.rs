@@ -80,6 +80,8 @@ pub struct IncompatiblePeer {
     pub mine: String,
     /// Its value.
     pub theirs: String,
+    /// What it looks like, where that is not plain.
+    pub hint: Option<String>,
 }
 
 /// Counters of adverts.

@@ -7,6 +7,7 @@ use vrrp::machine::id::{Family, LinkName, Vrid};
 use vrrp::wire::admit::{Datagram, Mismatch, Settings, admit, describe};
 use vrrp::wire::advert::{Advert, Auth, Version, View, address_bytes};
 use vrrp::wire::checksum::{Form, sum};
+use vrrp::wire::reach::{Path, Peer};
 
 const V4: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 const V6: IpAddr = IpAddr::V6(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1));
@@ -33,8 +34,11 @@ pub fn advert(data: &[u8]) {
         auth: if bit(2) { auth } else { Auth::None },
         addresses: address_bytes(family, [source]),
         owner: bit(3),
-        peers: if bit(4) { vec![source] } else { Vec::new() },
-        min_ttl: if bit(4) { 0 } else { 255 },
+        paths: vec![if bit(4) {
+            Path { link, peers: vec![Peer { address: source, min_ttl: 0, max_ttl: 255 }], any_source: None }
+        } else {
+            Path::multicast(link)
+        }],
         mismatch: match more & 3 {
             0 => Mismatch::Drop,
             1 => Mismatch::Report,

@@ -77,6 +77,8 @@ pub(super) struct Instance {
     pub(super) peers: Peers,
     inferior: Limiter,
     effects: Limiter,
+    // A worse advert was heard; its sync group has yet to be told.
+    contested: bool,
 }
 
 /// Counters since the process started.
@@ -187,6 +189,7 @@ impl Instance {
             peers: Peers::default(),
             inferior: Limiter::default(),
             effects: Limiter::default(),
+            contested: false,
         }
     }
 

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::address::ObservedAddress;
+use super::announce::Pace;
 use super::event::{LinkFacts, ObservedLink};
 use super::fact::Cause;
 use super::id::{Family, LinkName};
@@ -18,6 +19,8 @@ pub(super) struct Links {
     links: BTreeMap<LinkName, Link>,
     // Removals we asked for and have not seen happen.
     leaving: BTreeSet<(LinkName, IpAddr)>,
+    /// When announcements may leave by them.
+    pub(super) pace: Pace,
 }
 
 #[derive(Debug)]

@@ -38,7 +38,7 @@ pub(super) fn build(
     };
     let copies = match &plan.transport {
         Transport::Multicast => copy(group(family), TTL).into_iter().collect(),
-        Transport::Unicast { peers, ttl, .. } => peers.iter().filter_map(|p| copy(*p, *ttl)).collect(),
+        Transport::Unicast(u) => u.peers.iter().filter_map(|peer| copy(peer.address, u.ttl)).collect(),
     };
     Arc::new(AdvertPacket { copies })
 }

@@ -302,12 +302,26 @@ impl Router {
         let id = key.and_then(|key| self.by_key.get(&key).or_else(|| self.leaving.get(&key)).copied());
         if let Some(id) = id {
             self.with(id, now, out, |i, cx| i.receive(datagram, cx));
+            self.tell_group(id, now, out);
             return;
         }
         let reason = if vrid.is_some() { Reject::Vrid } else { Reject::Short };
         if let Some(suppressed) = self.stray.allow(STRAY_EVERY, now) {
             let (link, source) = (datagram.link, datagram.source);
             out.push(Action::Report(Fact::Rejected { instance: None, link, source, reason, suppressed }));
+        }
+    }
+
+    /// A member whose addresses somebody else may have announced speaks for its whole sync group.
+    fn tell_group(&mut self, id: InstanceId, now: Instant, out: &mut Vec<Action>) {
+        let contested = self.instances.get_mut(&id).is_some_and(Instance::take_contested);
+        let group = contested.then(|| self.index.group_of(id)).flatten();
+        let Some(members) = group.and_then(|at| self.groups.get(at)).map(|group| group.members.clone())
+        else {
+            return;
+        };
+        for member in members.into_iter().filter(|member| *member != id) {
+            self.with(member, now, out, |i, cx| i.announce_for_inferior(cx));
         }
     }
 

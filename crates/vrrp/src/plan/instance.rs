@@ -11,12 +11,14 @@ use common::config::{
 use super::address::{self, AddressDraft};
 use super::layers::Layers;
 use super::parts::{self, Known};
-use super::{InstancePlan, Tracker, Transport, Wish};
+use super::{InstancePlan, Tracker, Wish};
 use crate::machine::address::{Lifetime, VirtualAddress};
 use crate::machine::id::{Family, Key, Name, Vrid};
 use crate::wire::admit::{Mismatch, is_link_local};
-use crate::wire::advert::{Auth, TTL, Version};
+use crate::wire::advert::{Auth, Version};
 use crate::wire::checksum::Form;
+
+mod unicast;
 
 const DEFAULT_PRIORITY: u8 = 100;
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(1);
@@ -49,9 +51,7 @@ struct Common {
     answer_inferior: Option<Located<bool>>,
     answer_better: Option<Located<bool>>,
     auth: Option<Located<Auth>>,
-    peers: Option<Located<Vec<Located<IpAddr>>>>,
-    ttl: Option<Located<u8>>,
-    min_ttl: Option<Located<u8>>,
+    unicast: unicast::Keys,
     source: Option<Located<IpAddr>>,
     mismatch: Option<Located<Mismatch>>,
     form: Option<Located<Form>>,
@@ -142,16 +142,14 @@ fn common(t: &mut Layers<'_>, known: &Known, d: &mut Diagnostics) -> Common {
         priority: t.optional::<Priority>("priority", d).map(|p| p.map(Priority::get)),
         wish: t.choice("state", &[("backup", Wish::Backup), ("master", Wish::Master)], d),
         interval: t.within("advert_interval", &(Duration::from_millis(10)..=Duration::from_secs(255)), d),
-        down_timer_adverts: t.within("down_timer_adverts", &(2..=100), d),
+        down_timer_adverts: t.within("down_timer_adverts", &(1..=100), d),
         preempt: t.optional("preempt", d),
         preempt_delay: t.within("preempt_delay", &(Duration::ZERO..=Duration::from_secs(3600)), d),
         startup_delay: t.within("startup_delay", &(Duration::ZERO..=Duration::from_secs(3600)), d),
         answer_inferior: t.optional("answer_inferior", d),
         answer_better: t.optional("answer_better", d),
         auth: auth(t, d),
-        peers: t.optional("unicast_peers", d),
-        ttl: t.within("unicast_ttl", &(1..=255), d),
-        min_ttl: t.within("unicast_min_ttl", &(1..=255), d),
+        unicast: unicast::Keys::read(t, d),
         source: t.optional("source_address", d),
         mismatch: t.choice(
             "address_mismatch",
@@ -243,7 +241,7 @@ fn build(
     let family = family(&c, &advertised, d);
     let version = version(&c, family, name, d);
     let interval = interval(&c, version, d);
-    let transport = transport(&c, family, d);
+    let transport = c.unicast.transport(family, c.source.as_ref(), d);
     check_list(family, &advertised, version, name, d);
     check_preemption(&c, d);
     check_owner(&c, d);
@@ -298,7 +296,7 @@ fn build(
 /// Of the addresses, or as told, or of the peers.
 fn family(c: &Common, advertised: &[AddressDraft], d: &mut Diagnostics) -> Family {
     let of_addresses = advertised.first().map(|a| Family::of(a.cidr.value.addr()));
-    let of_peers = c.peers.as_ref().and_then(|p| p.value.first()).map(|p| Family::of(p.value));
+    let of_peers = c.unicast.family();
     if let (Some(told), Some(found)) = (&c.family, of_addresses)
         && told.value != found
     {
@@ -346,40 +344,6 @@ fn interval(c: &Common, version: Version, d: &mut Diagnostics) -> Duration {
             DEFAULT_INTERVAL
         }
         Version::V2 | Version::V3 => value,
-    }
-}
-
-fn transport(c: &Common, family: Family, d: &mut Diagnostics) -> Transport {
-    let Some(peers) = &c.peers else {
-        let useless = [("unicast_ttl", &c.ttl), ("unicast_min_ttl", &c.min_ttl)];
-        for (key, value) in useless {
-            if let Some(value) = value {
-                d.error(value.span, format!("`{key}` means nothing without `unicast_peers`"));
-            }
-        }
-        return Transport::Multicast;
-    };
-    if peers.value.is_empty() {
-        d.error(peers.span, "`unicast_peers` is empty").hint("leave it out to use multicast");
-    }
-    let mut list: Vec<IpAddr> = Vec::new();
-    for peer in &peers.value {
-        let address = peer.value;
-        if Family::of(address) != family {
-            d.error(peer.span, format!("peer {address} is not {family} like the virtual addresses"));
-        } else if address.is_multicast() || address.is_unspecified() {
-            d.error(peer.span, format!("{address} cannot be a peer"));
-        } else if list.contains(&address) {
-            d.error(peer.span, format!("peer {address} is listed twice"));
-        } else if c.source.as_ref().is_some_and(|s| s.value == address) {
-            d.error(peer.span, format!("peer {address} is this router's own source address"));
-        }
-        list.push(address);
-    }
-    Transport::Unicast {
-        peers: list,
-        ttl: c.ttl.as_ref().map_or(TTL, |t| t.value),
-        min_ttl: c.min_ttl.as_ref().map_or(1, |t| t.value),
     }
 }
 
@@ -471,7 +435,7 @@ fn check_source(
             source.span,
             format!("`source_address` {address} is not {family} like the virtual addresses"),
         );
-    } else if family == Family::Ipv6 && c.peers.is_none() && !is_link_local(address) {
+    } else if family == Family::Ipv6 && c.unicast.peers.is_none() && !is_link_local(address) {
         // RFC 9568 5.1.2.1.
         d.error(source.span, "`source_address`: IPv6 adverts to the group come from a link-local address");
     }

@@ -11,9 +11,10 @@ use std::time::Duration;
 use crate::machine::action::{Command, NotifyState};
 use crate::machine::address::{Lifetime, VirtualAddress};
 use crate::machine::id::{Key, LinkName, Name};
-use crate::wire::admit::{MULTICAST_MIN_TTL, Mismatch, Settings};
+use crate::wire::admit::{Mismatch, Settings};
 use crate::wire::advert::{self, Auth, Version};
 use crate::wire::checksum::Form;
+use crate::wire::reach::{Path, Peer};
 
 mod address;
 mod instance;
@@ -116,10 +117,6 @@ impl InstancePlan {
     /// By what received packets are judged.
     #[must_use]
     pub fn admission(&self) -> Settings {
-        let (peers, min_ttl) = match &self.transport {
-            Transport::Multicast => (Vec::new(), MULTICAST_MIN_TTL),
-            Transport::Unicast { peers, min_ttl, .. } => (peers.clone(), *min_ttl),
-        };
         Settings {
             version: self.version,
             family: self.key.family,
@@ -128,8 +125,7 @@ impl InstancePlan {
             auth: self.auth,
             addresses: self.advertised(),
             owner: self.is_owner(),
-            peers,
-            min_ttl,
+            paths: vec![self.transport.path(self.key.link)],
             mismatch: self.mismatch,
             form: self.form,
             strict_form: self.strict_form,
@@ -152,15 +148,32 @@ pub enum Wish {
 pub enum Transport {
     /// To the VRRP group.
     Multicast,
-    /// To each of these, and from nobody else.
-    Unicast {
-        /// The peers.
-        peers: Vec<IpAddr>,
-        /// TTL sent.
-        ttl: u8,
-        /// Lowest TTL taken.
-        min_ttl: u8,
-    },
+    /// To each peer.
+    Unicast(Unicast),
+}
+
+impl Transport {
+    /// What is taken of those that come back this way.
+    #[must_use]
+    pub fn path(&self, link: LinkName) -> Path {
+        match self {
+            Self::Multicast => Path::multicast(link),
+            Self::Unicast(Unicast { peers, any_source, .. }) => {
+                Path { link, peers: peers.clone(), any_source: *any_source }
+            }
+        }
+    }
+}
+
+/// Adverts one by one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unicast {
+    /// To whom, and over how many hops theirs may come.
+    pub peers: Vec<Peer>,
+    /// TTL sent.
+    pub ttl: u8,
+    /// If others are heard too: the lowest and the highest TTL of theirs.
+    pub any_source: Option<(u8, u8)>,
 }
 
 /// How a master announces its addresses by gratuitous ARP and unsolicited neighbour advertisements.
@@ -174,8 +187,12 @@ pub struct AnnouncePlan {
     pub refresh: Duration,
     /// Frames per address then.
     pub refresh_repeat: u8,
-    /// Least time between two frames of an instance; zero for back to back.
+    /// Least time between two gratuitous ARP frames on an interface; zero for back to back.
     pub spacing: Duration,
+    /// The same for unsolicited neighbour advertisements.
+    pub na_spacing: Duration,
+    /// Time between announcements of the addresses that are on another interface than the instance's; zero for none.
+    pub elsewhere_refresh: Duration,
     /// Frames per address after an inferior advert was heard; zero for none.
     pub inferior_repeat: u8,
     /// Time to a second burst after an inferior advert; zero for none.
@@ -190,6 +207,8 @@ impl Default for AnnouncePlan {
             refresh: Duration::ZERO,
             refresh_repeat: 1,
             spacing: Duration::ZERO,
+            na_spacing: Duration::ZERO,
+            elsewhere_refresh: Duration::ZERO,
             inferior_repeat: 5,
             inferior_delay: Duration::from_secs(5),
         }

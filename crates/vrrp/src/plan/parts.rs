@@ -144,12 +144,17 @@ pub(super) fn announce(t: &mut Layers<'_>, d: &mut Diagnostics) -> AnnouncePlan 
     let hour = Duration::ZERO..=Duration::from_secs(3600);
     let day = Duration::ZERO..=Duration::from_secs(86_400);
     let second = Duration::ZERO..=Duration::from_secs(1);
+    let spacing = a.within("spacing", &second, d).map_or(default.spacing, |v| v.value);
     let plan = AnnouncePlan {
         repeat: a.within("repeat", &(0..=100), d).map_or(default.repeat, |v| v.value),
         delay: a.within("delay", &hour, d).map_or(default.delay, |v| v.value),
         refresh: a.within("refresh", &day, d).map_or(default.refresh, |v| v.value),
         refresh_repeat: a.within("refresh_repeat", &(1..=100), d).map_or(default.refresh_repeat, |v| v.value),
-        spacing: a.within("spacing", &second, d).map_or(default.spacing, |v| v.value),
+        spacing,
+        na_spacing: a.within("na_spacing", &second, d).map_or(spacing, |v| v.value),
+        elsewhere_refresh: a
+            .within("elsewhere_refresh", &day, d)
+            .map_or(default.elsewhere_refresh, |v| v.value),
         inferior_repeat: a
             .within("inferior_repeat", &(0..=100), d)
             .map_or(default.inferior_repeat, |v| v.value),

@@ -7,8 +7,9 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::advert::{Addresses, Auth, TTL, TYPE_ADVERTISEMENT, Version, View};
+use super::advert::{Addresses, Auth, TYPE_ADVERTISEMENT, Version, View};
 use super::checksum::{self, Form};
+use super::reach::{self, Path};
 use crate::machine::id::{Family, LinkName, Vrid};
 
 /// A received datagram and what the kernel said about it.
@@ -54,10 +55,8 @@ pub struct Settings {
     pub addresses: Vec<u8>,
     /// We own the addresses: nobody else's advert matters.
     pub owner: bool,
-    /// Unicast peers; empty for multicast.
-    pub peers: Vec<IpAddr>,
-    /// The lowest TTL taken: 255 for multicast.
-    pub min_ttl: u8,
+    /// The ways adverts come in by, the instance's own interface first.
+    pub paths: Vec<Path>,
     /// What to do about another address list.
     pub mismatch: Mismatch,
     /// The checksum form we send in version 3 over IPv4.
@@ -73,7 +72,7 @@ pub struct Settings {
 pub enum Reject {
     /// Shorter than it says it is.
     Short,
-    /// The TTL is not what it must be: the packet came through a router.
+    /// The TTL is not what it must be: 255, or within the bounds of a unicast peer.
     Ttl,
     /// Not an advertisement.
     Type,
@@ -134,7 +133,7 @@ impl fmt::Display for Reject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Short => "packet is cut short",
-            Self::Ttl => "ttl or hop limit is not 255",
+            Self::Ttl => "ttl or hop limit is out of bounds",
             Self::Type => "not an advertisement",
             Self::Version => "other protocol version",
             Self::Vrid => "no such virtual router here",
@@ -194,11 +193,17 @@ pub struct Difference {
     pub mine: String,
     /// The peer's value.
     pub theirs: String,
+    /// What it looks like, where that is not plain.
+    pub hint: Option<String>,
 }
 
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "field={} mine=\"{}\" theirs=\"{}\"", self.field.key(), self.mine, self.theirs)
+        write!(f, "field={} mine=\"{}\" theirs=\"{}\"", self.field.key(), self.mine, self.theirs)?;
+        if let Some(hint) = &self.hint {
+            write!(f, " hint=\"{hint}\"")?;
+        }
+        Ok(())
     }
 }
 
@@ -239,7 +244,8 @@ pub fn admit(settings: &Settings, datagram: &Datagram<'_>, own: impl Fn(IpAddr) 
         return Verdict::reject(Reject::Short);
     };
     if let Err(reason) = check_envelope(settings, datagram, &view, own) {
-        return Verdict::reject(reason);
+        let differs = if reason == Reject::NotPeer { stranger(settings, datagram, &view) } else { None };
+        return Verdict { outcome: Err(reason), differs };
     }
     // The rules of the sender's version first, so that a damaged packet never counts as an incompatible peer.
     let Some(version) = Version::from_number(view.version()) else {
@@ -278,9 +284,6 @@ fn check_envelope(
     view: &View<'_>,
     own: impl Fn(IpAddr) -> bool,
 ) -> Result<(), Reject> {
-    if datagram.ttl < settings.min_ttl {
-        return Err(Reject::Ttl);
-    }
     if view.packet_type() != TYPE_ADVERTISEMENT {
         return Err(Reject::Type);
     }
@@ -290,10 +293,17 @@ fn check_envelope(
     if own(datagram.source) {
         return Err(Reject::Own);
     }
-    if !settings.peers.is_empty() && !settings.peers.contains(&datagram.source) {
-        return Err(Reject::NotPeer);
-    }
-    Ok(())
+    reach::path(&settings.paths, datagram).ok_or(Reject::NotPeer)?.check(datagram)
+}
+
+/// Somebody who is no peer of ours uses our identifier: for other addresses, it seems, if they can be read.
+fn stranger(settings: &Settings, datagram: &Datagram<'_>, view: &View<'_>) -> Option<Field> {
+    let version = Version::from_number(view.version())?;
+    let message = view.message(version, settings.family)?;
+    let mine = Addresses::new(settings.family, &settings.addresses);
+    let other = checksum_is_right(settings, version, datagram, message)
+        && !mine.same_set(&view.addresses(settings.family));
+    other.then_some(Field::Addresses)
 }
 
 fn checksum_is_right(settings: &Settings, version: Version, datagram: &Datagram<'_>, message: &[u8]) -> bool {
@@ -382,7 +392,18 @@ pub fn describe(field: Field, settings: &Settings, datagram: &Datagram<'_>) -> O
         ),
         Field::Owner => ("255 (owner)".to_owned(), "255 (owner)".to_owned()),
     };
-    Some(Difference { field, mine, theirs })
+    Some(Difference { field, mine, theirs, hint: hint(field, settings, &view) })
+}
+
+/// Nothing in common: not a slip in a list, but another group of routers with our identifier.
+fn hint(field: Field, settings: &Settings, view: &View<'_>) -> Option<String> {
+    let mine = Addresses::new(settings.family, &settings.addresses);
+    let theirs = view.addresses(settings.family);
+    let apart = !mine.is_empty() && !theirs.is_empty() && theirs.iter().all(|a| mine.iter().all(|m| m != a));
+    (field == Field::Addresses && apart).then(|| {
+        let vrid = settings.vrid;
+        format!("no address in common: does another group of routers use virtual_router_id {vrid} here?")
+    })
 }
 
 fn auth_word(wire_type: u8) -> String {
@@ -403,9 +424,6 @@ fn address_words(addresses: &Addresses<'_>) -> String {
     }
     if words.is_empty() { "none".to_owned() } else { words.join(" ") }
 }
-
-/// The TTL demanded of a multicast advert (RFC 9568 7.1).
-pub const MULTICAST_MIN_TTL: u8 = TTL;
 
 #[cfg(test)]
 mod tests;

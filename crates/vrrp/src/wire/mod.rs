@@ -7,3 +7,4 @@ pub mod admit;
 pub mod advert;
 pub mod announce;
 pub mod checksum;
+pub mod reach;

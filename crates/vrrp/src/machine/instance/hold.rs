@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{Cx, Instance, State};
 use crate::machine::action::{Action, Announcement};
 use crate::machine::address::ObservedAddress;
-use crate::machine::announce::Burst;
+use crate::machine::announce::{Burst, Targets};
 use crate::machine::fact::Fact;
 use crate::machine::id::LinkName;
 use crate::machine::links::Links;
@@ -60,17 +60,29 @@ impl Instance {
         let State::Master(master) = &mut self.state else {
             return;
         };
-        let targets = self.announcements.len();
-        while let Some(burst) = master.announcer.due(&self.plan.announce, targets, cx.now) {
+        let own = self.plan.key.link;
+        let targets = Targets { plan: &self.plan.announce, own, list: &self.announcements };
+        while let Some(burst) = master.announcer.due(targets, &mut cx.links.pace, cx.now) {
             let (announcements, repeat) = match burst {
                 Burst::All(repeat) => (Arc::clone(&self.announcements), repeat),
-                Burst::One(index) => match self.announcements.get(index) {
-                    Some(one) => (Arc::from([*one]), 1),
-                    None => continue,
-                },
+                Burst::Elsewhere(repeat) => {
+                    let elsewhere = self.announcements.iter().filter(|a| a.link != own);
+                    (elsewhere.copied().collect(), repeat)
+                }
+                Burst::One(one) => (Arc::from([one]), 1),
             };
-            cx.out.push(Action::Announce { instance: self.tag.clone(), announcements, repeat });
+            if !announcements.is_empty() {
+                cx.out.push(Action::Announce { instance: self.tag.clone(), announcements, repeat });
+            }
         }
+    }
+
+    /// A worse advert was heard here or by another member of the sync group: say again whose the addresses are.
+    pub(in crate::machine) fn announce_for_inferior(&mut self, cx: &mut Cx<'_>) {
+        if let State::Master(master) = &mut self.state {
+            master.announcer.inferior_heard(&self.plan.announce, cx.now);
+        }
+        self.announce_due(cx);
     }
 
     /// The interfaces or addresses changed: what is derived from them is made anew.

@@ -146,15 +146,12 @@ impl Instance {
             self.yield_to(Some(advert), Reason::Stalled, cx);
             return;
         }
-        if self.plan.answer_inferior {
-            self.answer_inferior(advert, cx);
-        }
+        self.inferior_heard(advert, cx);
     }
 
     /// S12: RFC 9568 6.4.3 wants an advert at once, and bridges learn anew where we are.
-    fn answer_inferior(&mut self, advert: Admitted, cx: &mut Cx<'_>) {
+    fn inferior_heard(&mut self, advert: Admitted, cx: &mut Cx<'_>) {
         let spacing = self.plan.interval / ANSWERS_PER_INTERVAL;
-        let announce = self.plan.announce;
         let State::Master(master) = &mut self.state else {
             return;
         };
@@ -162,10 +159,12 @@ impl Instance {
             return;
         }
         master.answered_at = Some(cx.now);
-        master.announcer.inferior_heard(&announce, cx.now);
-        self.advertise(cx);
-        self.rearm_advert(cx);
-        self.announce_due(cx);
+        self.contested = true;
+        if self.plan.answer_inferior {
+            self.advertise(cx);
+            self.rearm_advert(cx);
+        }
+        self.announce_for_inferior(cx);
         if let Some(suppressed) = self.inferior.allow(REPORT_EVERY, cx.now) {
             cx.out.push(Action::Report(Fact::InferiorHeard {
                 instance: self.tag.clone(),
@@ -174,6 +173,11 @@ impl Instance {
                 suppressed,
             }));
         }
+    }
+
+    /// Whether a worse advert was heard since the last call.
+    pub(in crate::machine) const fn take_contested(&mut self) -> bool {
+        std::mem::replace(&mut self.contested, false)
     }
 
     fn rearm_advert(&mut self, cx: &Cx<'_>) {

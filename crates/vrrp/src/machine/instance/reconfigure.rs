@@ -56,6 +56,9 @@ impl Instance {
             State::Master(master) => {
                 master.holder.adopt(&old.addresses, old.lifetime, &request, cx.links, cx.out);
                 master.advert_at = master.advert_at.min(cx.now + plan.interval);
+                if plan.announce != old.announce {
+                    master.announcer.rearm(&plan.announce, cx.now);
+                }
                 announce = plan.addresses.iter().any(|a| !old.addresses.contains(a));
             }
             State::Releasing(releasing) => {

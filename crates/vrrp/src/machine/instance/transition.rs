@@ -90,8 +90,8 @@ impl Instance {
         let from = self.state_name();
         self.derive_from_links(cx.links);
         let holder = Holder::take(&self.request(cx.now), cx.links, cx.out);
-        self.state =
-            State::Master(Master { advert_at, answered_at: None, announcer: Announcer::default(), holder });
+        let announcer = Announcer::resume(&self.plan.announce, cx.now);
+        self.state = State::Master(Master { advert_at, answered_at: None, announcer, holder });
         self.record(from, Reason::Restored, cx);
         if advert_at <= cx.now {
             self.advertise(cx);

@@ -185,7 +185,8 @@ impl Router {
                 let (advert_at, overdue) = clock.load(advert_at);
                 // Within the silence every backup allows nobody else is master. Later, addresses that are still
                 // leased to us say the same: nobody has refreshed them but the predecessor.
-                let unnoticed = instance.plan.interval * u32::from(instance.plan.down_timer_adverts - 1);
+                let unnoticed =
+                    instance.plan.interval * u32::from(instance.plan.down_timer_adverts.saturating_sub(1));
                 if overdue >= unnoticed && !still_held(instance, &cx) {
                     return false;
                 }

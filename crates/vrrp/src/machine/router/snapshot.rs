@@ -89,6 +89,7 @@ impl Router {
                     field: d.field.key(),
                     mine: d.mine.clone(),
                     theirs: d.theirs.clone(),
+                    hint: d.hint.clone(),
                 })
                 .collect(),
             advertisements: Adverts {

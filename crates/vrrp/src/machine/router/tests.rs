@@ -22,6 +22,7 @@ mod reload;
 mod restart;
 mod rfc;
 mod trackers;
+mod unicast;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MS: Duration = Duration::from_millis(1);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::*;
 use crate::wire::advert::{Advert, GROUP_V4, MAX_LEN, address_bytes};
 use crate::wire::checksum::sum;
+use crate::wire::reach::Peer;
 
 const PEER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 2));
 const OWN: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 1));
@@ -13,6 +14,20 @@ const GROUP: IpAddr = IpAddr::V4(GROUP_V4);
 
 fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
+}
+
+fn eth0() -> LinkName {
+    LinkName::new("eth0").unwrap()
+}
+
+/// Unicast peers with the bounds of their TTL.
+fn peers(list: &[(IpAddr, u8, u8)]) -> Vec<Path> {
+    let peers = list.iter().map(|(address, min_ttl, max_ttl)| Peer {
+        address: *address,
+        min_ttl: *min_ttl,
+        max_ttl: *max_ttl,
+    });
+    vec![Path { link: eth0(), peers: peers.collect(), any_source: None }]
 }
 
 fn settings(version: Version) -> Settings {
@@ -24,8 +39,7 @@ fn settings(version: Version) -> Settings {
         auth: Auth::None,
         addresses: vec![192, 0, 2, 1],
         owner: false,
-        peers: Vec::new(),
-        min_ttl: MULTICAST_MIN_TTL,
+        paths: vec![Path::multicast(eth0())],
         mismatch: if version == Version::V2 { Mismatch::Drop } else { Mismatch::Report },
         form: Form::PseudoHeader,
         strict_form: false,
@@ -89,7 +103,7 @@ impl Packet {
 
     fn judge_bytes(&self, payload: &[u8]) -> Verdict {
         let datagram = Datagram {
-            link: LinkName::new("eth0").unwrap(),
+            link: eth0(),
             source: self.source,
             destination: self.destination,
             ttl: self.ttl,
@@ -331,7 +345,7 @@ fn v3_7_both_ipv4_checksums_are_taken_unless_told_otherwise() {
 #[test]
 fn v3_7_a_unicast_checksum_covers_the_real_destination() {
     let mut packet = Packet { destination: OWN, ttl: 64, ..Packet::new(Version::V3) };
-    (packet.settings.peers, packet.settings.min_ttl) = (vec![PEER], 1);
+    packet.settings.paths = peers(&[(PEER, 1, 255)]);
     taken(packet.judge(), None);
     let for_the_group = Packet::new(Version::V3).bytes();
     dropped(packet.judge_bytes(&for_the_group), Reject::Checksum);
@@ -365,12 +379,60 @@ fn v3_10_other_addresses_are_taken_and_told_or_dropped_by_the_knob() {
 #[test]
 fn unicast_takes_its_peers_only() {
     let mut packet = Packet { destination: OWN, ttl: 3, ..Packet::new(Version::V3) };
-    (packet.settings.peers, packet.settings.min_ttl) = (vec![ip("10.0.0.7")], 1);
+    packet.settings.paths = peers(&[(ip("10.0.0.7"), 1, 255)]);
     dropped(packet.judge(), Reject::NotPeer);
-    packet.settings.peers.push(PEER);
+    packet.settings.paths = peers(&[(ip("10.0.0.7"), 1, 255), (PEER, 1, 255)]);
     taken(packet.judge(), None);
-    packet.settings.min_ttl = 254;
+}
+
+#[test]
+fn every_unicast_peer_has_bounds_of_its_ttl() {
+    let mut packet = Packet { destination: OWN, ..Packet::new(Version::V3) };
+    packet.settings.paths = peers(&[(ip("10.0.0.7"), 1, 255), (PEER, 60, 64)]);
+    for (ttl, fits) in [(59, false), (60, true), (64, true), (65, false), (255, false)] {
+        packet.ttl = ttl;
+        let verdict = packet.judge();
+        if fits { taken(verdict, None) } else { dropped(verdict, Reject::Ttl) }
+    }
+}
+
+#[test]
+fn without_the_check_of_sources_anybody_is_heard_within_the_bounds() {
+    let mut packet = Packet { destination: OWN, ttl: 64, ..Packet::new(Version::V3) };
+    packet.settings.paths = peers(&[(ip("10.0.0.7"), 1, 255)]);
+    packet.settings.paths[0].any_source = Some((64, 255));
+    taken(packet.judge(), None);
+    packet.ttl = 63;
     dropped(packet.judge(), Reject::Ttl);
+}
+
+#[test]
+fn a_stranger_with_our_identifier_and_other_addresses_is_told_of_too() {
+    let mut packet = Packet { destination: OWN, ..Packet::new(Version::V3) };
+    packet.settings.paths = peers(&[(ip("10.0.0.7"), 1, 255)]);
+    packet.addresses = vec![192, 0, 2, 9];
+    incompatible(packet.judge(), Reject::NotPeer, Field::Addresses);
+    let mut bytes = packet.bytes();
+    bytes[6] ^= 1;
+    dropped(packet.judge_bytes(&bytes), Reject::NotPeer);
+}
+
+#[test]
+fn each_interface_has_its_own_rules() {
+    let mut packet = Packet::new(Version::V3);
+    let other = LinkName::new("eth1").unwrap();
+    packet.settings.paths.extend(peers(&[(PEER, 64, 255)]));
+    packet.settings.paths[1].link = other;
+    let bytes = packet.bytes();
+    let judge = |link, destination, ttl, payload: &[u8]| {
+        let datagram = Datagram { link, source: PEER, destination, ttl, payload };
+        admit(&packet.settings, &datagram, |a| a == OWN).outcome.map(|a| a.priority)
+    };
+    let to_us = Packet { destination: OWN, ..Packet::new(Version::V3) }.bytes();
+    assert_eq!(judge(eth0(), GROUP, 255, &bytes), Ok(100));
+    assert_eq!(judge(eth0(), GROUP, 64, &bytes), Err(Reject::Ttl));
+    assert_eq!(judge(other, OWN, 64, &to_us), Ok(100));
+    assert_eq!(judge(LinkName::new("eth9").unwrap(), GROUP, 255, &bytes), Err(Reject::NotPeer));
 }
 
 #[test]
@@ -379,15 +441,13 @@ fn a_difference_is_told_with_mine_and_theirs() {
     packet.settings.auth = Auth::password("secret").unwrap();
     packet.interval = Duration::from_secs(3);
     let bytes = packet.bytes();
-    let datagram = Datagram {
-        link: LinkName::new("eth0").unwrap(),
-        source: PEER,
-        destination: GROUP,
-        ttl: 255,
-        payload: &bytes,
-    };
+    let datagram = Datagram { link: eth0(), source: PEER, destination: GROUP, ttl: 255, payload: &bytes };
     let words = |field| describe(field, &packet.settings, &datagram).unwrap().to_string();
-    assert_eq!(words(Field::Addresses), "field=virtual_addresses mine=\"192.0.2.1\" theirs=\"192.0.2.9\"");
+    assert_eq!(
+        words(Field::Addresses),
+        "field=virtual_addresses mine=\"192.0.2.1\" theirs=\"192.0.2.9\" hint=\"no address in common: does another \
+         group of routers use virtual_router_id 51 here?\""
+    );
     assert_eq!(words(Field::Interval), "field=advert_interval mine=\"1s\" theirs=\"3s\"");
     assert_eq!(words(Field::AuthType), "field=auth.type mine=\"pass\" theirs=\"none\"");
     assert_eq!(words(Field::Version), "field=version mine=\"2\" theirs=\"2\"");
@@ -417,7 +477,7 @@ mod arbitrary {
                 let verdict = packet.judge_bytes(&bytes);
                 if let Some(field) = verdict.differs {
                     let datagram = Datagram {
-                        link: LinkName::new("eth0").unwrap(),
+                        link: eth0(),
                         source: packet.source,
                         destination: packet.destination,
                         ttl,

@@ -196,6 +196,86 @@ fn announcements_can_be_spaced() {
 }
 
 #[test]
+fn the_spacing_is_that_of_the_interface_and_shared_by_its_instances() {
+    let text = ["A", "B", "C"].iter().enumerate().fold(String::new(), |text, (n, name)| {
+        let id = n + 1;
+        text + &format!(
+            "[[vrrp.instance]]\nname = \"{name}\"\ninterface = \"eth{}\"\nvirtual_router_id = {id}\n\
+             virtual_addresses = [\"192.0.2.{id}\"]\nannounce = {{ repeat = 2, delay = 0, spacing = \"10ms\" }}\n",
+            n / 2
+        )
+    });
+    let mut m = Machine::started(&text);
+    let lines = timed(&m.pass(6 * SECOND), &["announce"]);
+    let first = lines[0].0;
+    let mut seen: Vec<_> = lines.iter().map(|(at, l)| (l.as_str(), *at - first)).collect();
+    seen.sort_unstable();
+    assert_eq!(
+        seen,
+        [
+            ("announce A 192.0.2.1 repeat=1", Duration::ZERO),
+            ("announce A 192.0.2.1 repeat=1", 20 * MS),
+            ("announce B 192.0.2.2 repeat=1", 10 * MS),
+            ("announce B 192.0.2.2 repeat=1", 30 * MS),
+            // By another interface.
+            ("announce C 192.0.2.3 repeat=1", Duration::ZERO),
+            ("announce C 192.0.2.3 repeat=1", 10 * MS),
+        ]
+    );
+}
+
+#[test]
+fn neighbour_advertisements_have_a_spacing_of_their_own() {
+    let text = instance(
+        "announce = { repeat = 2, delay = 0, na_spacing = \"10ms\" }\nexcluded_addresses = [\"2001:db8::1\"]",
+    );
+    let mut m = Machine::started(&text);
+    let lines = timed(&m.pass(6 * SECOND), &["announce"]);
+    let first = lines[0].0;
+    let seen: Vec<_> = lines.iter().map(|(at, l)| (*at - first, l.as_str())).collect();
+    assert_eq!(
+        seen,
+        [
+            (Duration::ZERO, "announce A 192.0.2.1 repeat=1"),
+            (Duration::ZERO, "announce A 2001:db8::1 repeat=1"),
+            (Duration::ZERO, "announce A 192.0.2.1 repeat=1"),
+            (10 * MS, "announce A 2001:db8::1 repeat=1"),
+        ]
+    );
+}
+
+#[test]
+fn addresses_on_another_interface_are_announced_again_by_themselves() {
+    let text = instance(
+        "announce = { repeat = 1, delay = 0, elsewhere_refresh = \"2s\" }\n\
+         excluded_addresses = [{ address = \"198.51.100.1/24\", interface = \"eth1\" }]",
+    );
+    let mut m = Machine::started(&text);
+    let lines = timed(&m.pass(8 * SECOND), &["announce"]);
+    let first = lines[0].0;
+    let seen: Vec<_> = lines.iter().map(|(at, l)| (*at - first, l.as_str())).collect();
+    assert_eq!(
+        seen,
+        [
+            (Duration::ZERO, "announce A 192.0.2.1,198.51.100.1 repeat=1"),
+            (2 * SECOND, "announce A 198.51.100.1 repeat=1"),
+            (4 * SECOND, "announce A 198.51.100.1 repeat=1"),
+        ]
+    );
+}
+
+#[test]
+fn a_reload_can_begin_and_end_the_regular_announcements() {
+    let with = |refresh: &str| instance(&format!("announce = {{ delay = 0, refresh = \"{refresh}\" }}"));
+    let mut m = Machine::master(&with("0s"));
+    assert_eq!(timed(&m.pass(10 * SECOND), &["announce"]), []);
+    m.reload(&with("2s"));
+    assert_eq!(timed(&m.pass(10 * SECOND), &["announce"]).len(), 5);
+    m.reload(&with("0s"));
+    assert_eq!(timed(&m.pass(10 * SECOND), &["announce"]), []);
+}
+
+#[test]
 fn nothing_is_announced_after_the_master_left() {
     let mut m = Machine::master(&instance("announce = { delay = \"20s\", refresh = \"1s\" }"));
     m.hear("10.0.0.9", 200);

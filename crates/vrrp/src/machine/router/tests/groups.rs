@@ -30,6 +30,15 @@ fn master() -> Machine {
 }
 
 #[test]
+fn a_worse_advert_for_one_member_makes_all_of_them_announce() {
+    let mut m = master();
+    assert_eq!(
+        effects(&m.hear("10.0.0.9", 50)),
+        ["advert A priority=100", "announce A 192.0.2.1 repeat=5", "announce B 192.0.2.2 repeat=5"]
+    );
+}
+
+#[test]
 fn members_become_master_together() {
     let mut m = Machine::started(GROUP);
     for _ in 0..5 {

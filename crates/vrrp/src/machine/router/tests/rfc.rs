@@ -164,8 +164,13 @@ fn a_startup_delay_ends_with_the_first_advert() {
 #[test]
 fn an_inferior_advert_can_be_left_unanswered() {
     let mut m = Machine::master(&instance("answer_inferior = false"));
-    assert_eq!(m.hear(PEER, 50), Vec::<String>::new());
+    let due = m.next();
+    // What the other one may have announced is corrected all the same.
+    assert_eq!(effects(&m.hear(PEER, 50)), ["announce A 192.0.2.1 repeat=5"]);
+    assert_eq!(m.next(), due, "the next advert is the regular one");
     assert_eq!(m.state(), StateName::Master);
+    let mut m = Machine::master(&instance("answer_inferior = false\nannounce = { inferior_repeat = 0 }"));
+    assert_eq!(effects(&m.hear(PEER, 50)), Vec::<String>::new());
 }
 
 #[test]
