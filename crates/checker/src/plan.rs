@@ -16,7 +16,7 @@ use std::num::NonZeroU32;
 use std::rc::Rc;
 
 use common::config::global::Global;
-use common::config::{CommandLine, Diagnostics, IfName, Table, UserName};
+use common::config::{CommandLine, Diagnostics, IfName, Span, Table, UserName};
 use common::ipvs::{DestinationKey, Forward, Service, ServiceKey};
 
 use crate::checks::Kind;
@@ -172,18 +172,60 @@ pub fn service_port(service: ServiceKey) -> Option<u16> {
 
 /// Reads `[checker]` and `[[virtual_server]]` from the root of the configuration.
 pub fn plan(root: &mut Table<'_>, global: &Global, d: &mut Diagnostics) -> Plan {
+    replan(root, global, Vec::new(), d)
+}
+
+/// Like [`plan`], where the plans of some virtual servers are known already: by their places in the text.
+pub fn replan(
+    root: &mut Table<'_>,
+    global: &Global,
+    known: Vec<Option<Rc<VirtualServer>>>,
+    d: &mut Diagnostics,
+) -> Plan {
+    let mut virtual_servers = Vec::new();
+    let ipvs = read(root, known, d, |server| virtual_servers.push(server));
+    Plan { ipvs, script_user: global.script_user.clone(), virtual_servers }
+}
+
+/// Reports the faults that [`plan`] would, and returns the number of virtual servers. Keeps none of them.
+pub fn judge(root: &mut Table<'_>, _global: &Global, d: &mut Diagnostics) -> usize {
+    let mut count = 0;
+    read(root, Vec::new(), d, |_| count += 1);
+    count
+}
+
+/// Returns whether the kernel's table is programmed.
+fn read(
+    root: &mut Table<'_>,
+    known: Vec<Option<Rc<VirtualServer>>>,
+    d: &mut Diagnostics,
+    mut found: impl FnMut(Rc<VirtualServer>),
+) -> bool {
     let mut ipvs = true;
     if let Some(mut table) = root.table("checker", d) {
         ipvs = table.or("ipvs", ipvs, d);
         table.finish(d);
     }
-    let mut virtual_servers = Vec::new();
     let mut seen = conflict::Services::default();
-    for mut table in root.tables("virtual_server", d) {
-        virtual_servers.extend(service::read(&mut table, &mut seen, d).map(Rc::new));
-        table.finish(d);
+    let mut known = known.into_iter();
+    let tables = root.list("virtual_server", d);
+    for index in 0..tables.len() {
+        if let Some(server) = known.next().flatten() {
+            if server.services.iter().all(|service| seen.note(*service, Span::START, d)) {
+                found(server);
+            }
+            continue;
+        }
+        let server = tables.read(index, d, |mut table, d| {
+            let server = service::read(&mut table, &mut seen, d);
+            table.finish(d);
+            server
+        });
+        if let Some(server) = server {
+            found(Rc::new(server));
+        }
     }
-    Plan { ipvs, script_user: global.script_user.clone(), virtual_servers }
+    ipvs
 }
 
 #[cfg(test)]

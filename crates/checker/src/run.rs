@@ -7,10 +7,11 @@
 mod attempts;
 
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::{Instant, SystemTime};
 
 use common::child::{App, AppCx, ChildKey, Inherited, StartError};
-use common::config::{Diagnostics, Document, Sources};
+use common::config::{Diagnostics, Document};
 use common::event_loop::{Drained, Readiness, clock};
 use common::exit::Exit;
 use common::ipvs::ServiceKey;
@@ -22,7 +23,7 @@ use crate::effects::descriptors;
 use crate::effects::ipvs::Reconciler;
 use crate::effects::journal::Journal;
 use crate::machine::{Action, Actions, Event, Pool, Subject, Turn};
-use crate::plan::{self, Plan};
+use crate::plan::{self, Plan, VirtualServer};
 use crate::transport::Slot;
 use crate::{reload, status};
 use attempts::Attempts;
@@ -46,18 +47,23 @@ type LoopKey = ChildKey<Key>;
 pub const ROLE: Role = Role {
     name: "checker",
     check: |root, global, d| {
-        let plan = plan::plan(root, global, d);
-        if plan.virtual_servers.is_empty() { Need::Idle } else { Need::Wanted }
+        if plan::judge(root, global, d) > 0 { Need::Wanted } else { Need::Idle }
     },
     run,
 };
 
 /// The main function of the process.
-fn run(mut inherited: Inherited) -> Exit {
-    // Not kept: a large text is not needed once it is planned.
-    let config = std::mem::replace(&mut inherited.config, Sources::from_text("", ""));
-    let checker = Checker::new(&config, inherited.run_dir.clone());
-    drop(config);
+fn run(inherited: Inherited) -> Exit {
+    let document = match inherited.config.document() {
+        Ok(document) => document,
+        Err(error) => {
+            log::error!("cannot read the configuration: {error}");
+            return Exit::Failed;
+        }
+    };
+    let checker = Checker::new(&document, inherited.run_dir.clone());
+    // Not kept: a large one is not needed once it is planned.
+    drop(document);
     match checker {
         Ok(checker) => common::child::run(inherited, checker),
         Err(faults) => {
@@ -108,19 +114,20 @@ impl Checker {
     ///
     /// # Errors
     /// The configuration has faults after all: another version of this program checked it.
-    pub fn new(sources: &Sources, run_dir: PathBuf) -> Result<Self, String> {
-        Ok(Self { run_dir, plan: configure(sources)?, running: None, prepared: None, stopping: false })
+    pub fn new(document: &Document, run_dir: PathBuf) -> Result<Self, String> {
+        let plan = configure(document, Vec::new())?;
+        Ok(Self { run_dir, plan, running: None, prepared: None, stopping: false })
     }
 }
 
-fn configure(sources: &Sources) -> Result<Plan, String> {
+/// `known` are the plans of those virtual servers whose tables have been planned before.
+fn configure(document: &Document, known: Vec<Option<Rc<VirtualServer>>>) -> Result<Plan, String> {
     let mut diagnostics = Diagnostics::default();
-    let document = Document::parse(sources, &mut diagnostics);
     let mut root = document.root();
     let global = common::config::global::plan(&mut root, &mut diagnostics);
-    let plan = plan::plan(&mut root, &global, &mut diagnostics);
+    let plan = plan::replan(&mut root, &global, known, &mut diagnostics);
     if diagnostics.has_errors() {
-        return Err(diagnostics.render(sources));
+        return Err(diagnostics.messages());
     }
     Ok(plan)
 }
@@ -393,8 +400,12 @@ impl App for Checker {
         self.running.as_mut()?.pool.checkpoint()
     }
 
-    fn prepare(&mut self, sources: &Sources) -> Result<Value, String> {
-        let plan = configure(sources)?;
+    fn prepare(&mut self, before: &Document, document: &Document) -> Result<Value, String> {
+        // What is written as before means what it meant.
+        let same = document.equal_tables(before, "virtual_server").unwrap_or_default();
+        let planned = &self.plan.virtual_servers;
+        let known = same.into_iter().map(|index| index.and_then(|index| planned.get(index).cloned()));
+        let plan = configure(document, known.collect())?;
         let open = plan.ipvs && self.running.as_ref().is_some_and(|running| running.table.is_none());
         let table = if open { Some(Reconciler::open(&self.run_dir)?) } else { None };
         let changes = reload::changes(&self.plan, &plan);
@@ -415,6 +426,12 @@ impl App for Checker {
             self.plan.virtual_servers = running.pool.plans();
         }
         memory::give_back();
+    }
+
+    fn refresh(&mut self, _cx: &mut AppCx<'_, Key>) {
+        if let Some(running) = &mut self.running {
+            running.attempts.scripts.reconfigure(self.plan.script_user.clone());
+        }
     }
 
     fn abort(&mut self) {

@@ -2,7 +2,7 @@
 //! order. What is the child's own is an [`App`]; [`run`] puts it on the event loop.
 //!
 //! A child inherits five descriptors: its listening control socket (made by the watchdog, so that it outlives
-//! the child), the checked configuration text, a life line whose end of stream says that the watchdog is gone,
+//! the child), its share of the checked configuration, a life line whose end of stream says that the watchdog is gone,
 //! the memory file with the [checkpoint](crate::checkpoint), and a mark that says that it is there. The hello is answered from the same loop that
 //! does the child's work, so an answer proves that loop alive. The first answer says "ready".
 
@@ -19,7 +19,7 @@ use base64::Engine;
 use serde_json::{Value, json};
 
 use crate::checkpoint::Store;
-use crate::config::Sources;
+use crate::config::Document;
 use crate::control::{ClientId, ControlKey, Incoming, Server};
 use crate::event_loop::{Cx, Drained, EventLoop, Interest, Process, Readiness, Registration, Signal, clock};
 use crate::exit::Exit;
@@ -41,7 +41,7 @@ pub struct Inherited {
     /// Its listening control socket.
     pub listener: OwnedFd,
     /// The last good configuration.
-    pub config: Sources,
+    pub config: Share,
     /// Ends when the watchdog does.
     pub life_line: OwnedFd,
     /// The predecessor's state; empty for the first incarnation.
@@ -65,7 +65,7 @@ impl Inherited {
         Ok(Self {
             run_dir,
             listener: inherit::take(listener)?,
-            config: read_config(inherit::take(config)?)?,
+            config: Share::new(inherit::take(config)?),
             life_line: inherit::take(life_line)?,
             checkpoint: Store::from_fd(inherit::take(checkpoint)?),
             mark: inherit::take(mark)?,
@@ -73,16 +73,34 @@ impl Inherited {
     }
 }
 
-/// Reads configuration text from a descriptor that another process made.
-///
-/// # Errors
-/// It cannot be read, or is no configuration text.
-pub fn read_config(fd: OwnedFd) -> io::Result<Sources> {
-    let file = File::from(fd);
-    // By position: all children share the file's offset, and read at the same time.
-    let mut bytes = vec![0; usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?];
-    file.read_exact_at(&mut bytes, 0)?;
-    Sources::from_bytes(&bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))
+/// A child's share of the configuration, in memory that nobody can change.
+#[derive(Debug)]
+pub struct Share(File);
+
+impl Share {
+    /// What another process wrote with [`Document::write_share`].
+    pub fn new(fd: OwnedFd) -> Self {
+        Self(File::from(fd))
+    }
+
+    fn bytes(&self) -> io::Result<Vec<u8>> {
+        // By position: several incarnations share the file's offset.
+        let mut bytes = vec![0; usize::try_from(self.0.metadata()?.len()).map_err(io::Error::other)?];
+        self.0.read_exact_at(&mut bytes, 0)?;
+        Ok(bytes)
+    }
+
+    /// What it says.
+    ///
+    /// # Errors
+    /// It cannot be read, or is no configuration.
+    pub fn document(&self) -> io::Result<Document> {
+        document(self.bytes()?)
+    }
+}
+
+fn document(bytes: Vec<u8>) -> io::Result<Document> {
+    Document::from_share(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
 /// Why a child cannot start.
@@ -143,14 +161,18 @@ pub trait App {
     /// The state a successor needs, if it changed since the last call. Asked at the end of every turn.
     fn checkpoint(&mut self) -> Option<Vec<u8>>;
 
-    /// First step of a reload: plans the new text and keeps the plan; touches nothing that runs. Returns the
-    /// changes as a JSON list of `{"object","change","detail"}`.
+    /// First step of a reload: plans the new configuration and keeps the plan; touches nothing that runs. `before` is
+    /// the one in force. Returns the changes as a JSON list of `{"object","change","detail"}`. Not called where the two
+    /// are equal.
     ///
     /// # Errors
     /// Why it cannot be done; nothing has changed then.
-    fn prepare(&mut self, sources: &Sources) -> Result<Value, String>;
+    fn prepare(&mut self, before: &Document, document: &Document) -> Result<Value, String>;
     /// Second step: carries the prepared plan out. Must not fail.
     fn commit(&mut self, cx: &mut AppCx<'_, Self::Key>);
+    /// Instead of both steps where nothing was changed: what is looked up outside the configuration, such as users, may
+    /// be looked up again.
+    fn refresh(&mut self, _cx: &mut AppCx<'_, Self::Key>) {}
     /// Instead of the second step: forgets the prepared plan.
     fn abort(&mut self);
 
@@ -191,9 +213,18 @@ struct Child<A: App> {
     incoming: Vec<Incoming>,
     /// Who asked for `events`.
     subscribers: Vec<ClientId>,
-    /// Whether a plan waits for its commit.
-    prepared: bool,
+    /// The configuration in force.
+    share: Share,
+    /// The one that waits for its commit.
+    prepared: Option<Prepared>,
     stopping: bool,
+}
+
+/// A reload between its two steps.
+struct Prepared {
+    share: Share,
+    /// Whether the app has prepared anything.
+    changed: bool,
 }
 
 /// Runs an app as a child process until it has stopped. The main function of every child.
@@ -239,7 +270,8 @@ fn try_run<A: App>(inherited: Inherited, mut app: A) -> Result<Exit, StartError>
         saved,
         incoming: Vec::new(),
         subscribers: Vec::new(),
-        prepared: false,
+        share: inherited.config,
+        prepared: None,
         stopping: false,
     };
     child.settled(&mut cx);
@@ -271,7 +303,7 @@ impl<A: App> Child<A> {
             "prepare" => self.prepare(fds),
             "commit" => self.commit(cx),
             "abort" => {
-                self.prepared = false;
+                self.prepared = None;
                 self.app.abort();
                 Ok(json!({}))
             }
@@ -317,18 +349,29 @@ impl<A: App> Child<A> {
         if self.stopping {
             return Err("it is stopping".into());
         }
-        let text = fds.into_iter().next().ok_or("no configuration came with the request")?;
-        let sources = read_config(text).map_err(|error| error.to_string())?;
-        let changes = self.app.prepare(&sources)?;
-        self.prepared = true;
+        let share = fds.into_iter().next().ok_or("no configuration came with the request")?;
+        let share = Share::new(share);
+        let damaged = |error: io::Error| error.to_string();
+        let (before, bytes) = (self.share.bytes().map_err(damaged)?, share.bytes().map_err(damaged)?);
+        let changed = before != bytes;
+        let changes = if changed {
+            let (before, document) = (document(before).map_err(damaged)?, document(bytes).map_err(damaged)?);
+            self.app.prepare(&before, &document)?
+        } else {
+            json!([])
+        };
+        self.prepared = Some(Prepared { share, changed });
         Ok(json!({ "changes": changes }))
     }
 
     fn commit(&mut self, cx: &mut AppCx<'_, A::Key>) -> Result<Value, String> {
-        if !std::mem::take(&mut self.prepared) {
-            return Err("nothing is prepared".into());
+        let Prepared { share, changed } = self.prepared.take().ok_or("nothing is prepared")?;
+        if changed {
+            self.app.commit(cx);
+        } else {
+            self.app.refresh(cx);
         }
-        self.app.commit(cx);
+        self.share = share;
         Ok(json!({}))
     }
 }

@@ -32,6 +32,10 @@ pub struct Checked {
     pub global: Global,
     /// For each role, in the order given, whether it is needed.
     pub needs: Vec<Need>,
+    /// For each role, the sections it has asked for.
+    pub sections: Vec<Vec<&'static str>>,
+    /// What the text says.
+    pub document: Document,
 }
 
 /// Checks a whole configuration: every role's share, the common share, and that nothing is left over.
@@ -40,7 +44,13 @@ pub fn check(roles: &[Role], sources: &Sources, diagnostics: &mut Diagnostics) -
     let document = Document::parse(sources, diagnostics);
     let mut root = document.root();
     let global = crate::config::global::plan(&mut root, diagnostics);
-    let needs = roles.iter().map(|role| (role.check)(&mut root, &global, diagnostics)).collect();
+    let common = root.asked().to_vec();
+    let (mut needs, mut sections) = (Vec::new(), Vec::new());
+    for role in roles {
+        let before = root.asked().len();
+        needs.push((role.check)(&mut root, &global, diagnostics));
+        sections.push([&common, root.asked().get(before..).unwrap_or_default()].concat());
+    }
     root.finish(diagnostics);
-    Checked { global, needs }
+    Checked { global, needs, sections, document }
 }

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use common::child::{App, AppCx, ChildKey, Inherited, StartError};
 use common::config::global::Global;
-use common::config::{Diagnostics, Document, Sources, Table, UserName};
+use common::config::{Diagnostics, Document, Table, UserName};
 use common::event_loop::{Drained, Readiness, clock};
 use common::exit::Exit;
 use common::netlink::NetlinkError;
@@ -45,7 +45,14 @@ fn check(root: &mut Table<'_>, _global: &Global, diagnostics: &mut Diagnostics) 
 }
 
 fn run(inherited: Inherited) -> Exit {
-    match Vrrp::new(&inherited.config, &inherited.run_dir) {
+    let document = match inherited.config.document() {
+        Ok(document) => document,
+        Err(error) => {
+            log::error!("cannot read the configuration: {error}");
+            return Exit::Failed;
+        }
+    };
+    match Vrrp::new(&document, &inherited.run_dir) {
         Ok(vrrp) => common::child::run(inherited, vrrp),
         Err(faults) => {
             log::error!("the configuration has faults:\n{faults}");
@@ -108,20 +115,19 @@ impl Vrrp {
     ///
     /// # Errors
     /// The configuration has faults after all: another version of this program checked it.
-    pub fn new(sources: &Sources, run_dir: &Path) -> Result<Self, String> {
+    pub fn new(document: &Document, run_dir: &Path) -> Result<Self, String> {
         let run_dir = run_dir.to_path_buf();
-        Ok(Self { configured: configure(sources)?, run_dir, running: None, prepared: None })
+        Ok(Self { configured: configure(document)?, run_dir, running: None, prepared: None })
     }
 }
 
-fn configure(sources: &Sources) -> Result<Configured, String> {
+fn configure(document: &Document) -> Result<Configured, String> {
     let mut diagnostics = Diagnostics::default();
-    let document = Document::parse(sources, &mut diagnostics);
     let mut root = document.root();
     let global = common::config::global::plan(&mut root, &mut diagnostics);
     let plan = plan::plan(&mut root, &mut diagnostics);
     if diagnostics.has_errors() {
-        return Err(diagnostics.render(sources));
+        return Err(diagnostics.messages());
     }
     Ok(Configured { plan, script_user: global.script_user })
 }
@@ -327,8 +333,8 @@ impl App for Vrrp {
         facts.into_iter().flatten().map(|fact| crate::events::event(&fact)).collect()
     }
 
-    fn prepare(&mut self, sources: &Sources) -> Result<Value, String> {
-        let next = configure(sources)?;
+    fn prepare(&mut self, _before: &Document, document: &Document) -> Result<Value, String> {
+        let next = configure(document)?;
         let steps = crate::reload::diff(&self.configured.plan, &next.plan);
         let steps = steps.iter().map(
             |step| json!({ "object": step.object, "change": step.change.word(), "detail": step.detail }),
@@ -358,6 +364,12 @@ impl App for Vrrp {
             running.saving.touched(now, true);
         }
         self.configured = next;
+    }
+
+    fn refresh(&mut self, _cx: &mut AppCx<'_, Key>) {
+        if let Some(running) = &mut self.running {
+            running.effects.scripts.reconfigure(self.configured.script_user.clone());
+        }
     }
 
     fn abort(&mut self) {

@@ -50,7 +50,7 @@ pub(crate) type Answer = (Asked, Result<Value, String>);
 #[derive(Debug)]
 pub(crate) struct Legacy<'a> {
     pub(crate) listener: BorrowedFd<'a>,
-    pub(crate) text: BorrowedFd<'a>,
+    pub(crate) share: BorrowedFd<'a>,
     pub(crate) checkpoint: BorrowedFd<'a>,
     pub(crate) mark: BorrowedFd<'a>,
 }
@@ -79,7 +79,7 @@ impl Incarnation {
         cx: &Cx<'_, Key>,
     ) -> io::Result<Self> {
         let (ours, theirs) = UnixStream::pair()?;
-        let keep = vec![legacy.listener, legacy.text, theirs.as_fd(), legacy.checkpoint, legacy.mark];
+        let keep = vec![legacy.listener, legacy.share, theirs.as_fd(), legacy.checkpoint, legacy.mark];
         let numbers: Vec<String> = keep.iter().map(|fd| fd.as_raw_fd().to_string()).collect();
         let Spawned { pid, pidfd } = spawn(&Program {
             path: "/proc/self/exe".into(),

@@ -1,7 +1,7 @@
-//! A configuration text that was read and found faultless, in the form in which children get it.
+//! A configuration that was read and found faultless, in the form in which children get it.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::OwnedFd;
 
 use common::config::global::Global;
@@ -19,8 +19,8 @@ use crate::supervisor::Limits;
 /// A faultless text and what it means for the watchdog.
 #[derive(Debug)]
 pub(crate) struct Text {
-    /// The text in sealed memory: nobody can change it, not even we.
-    pub(crate) sealed: OwnedFd,
+    /// For every role its share, in sealed memory: nobody can change it, not even we.
+    pub(crate) shares: Vec<OwnedFd>,
     /// Its share for every process.
     pub(crate) global: Global,
     /// For every role, whether it is to run.
@@ -61,11 +61,12 @@ impl Text {
         for (_, line) in diagnostics.lines(&sources) {
             log::warn!("configuration: {line}");
         }
+        let share = |sections: &Vec<&str>| sealed(|file| checked.document.write_share(sections, file));
+        let shares: io::Result<Vec<OwnedFd>> = checked.sections.iter().map(share).collect();
         let wanted = roles.iter().zip(checked.needs);
         let chosen = |role: &Role| options.only.is_none_or(|only| only == role.name);
         Ok(Self {
-            sealed: sealed(&sources.to_bytes())
-                .map_err(|error| Failure::io("keep the text of", &options.config, &error))?,
+            shares: shares.map_err(|error| Failure::io("keep the text of", &options.config, &error))?,
             global: checked.global,
             wanted: wanted.map(|(role, need)| need == Need::Wanted && chosen(role)).collect(),
             warnings: diagnostics.render(&sources),
@@ -90,10 +91,10 @@ impl Text {
     }
 }
 
-fn sealed(bytes: &[u8]) -> io::Result<OwnedFd> {
+fn sealed(write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<OwnedFd> {
     let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
     let mut file = File::from(memfd_create("holdfast-config", flags)?);
-    file.write_all(bytes)?;
+    write(&mut file)?;
     let seals =
         SealFlag::F_SEAL_WRITE | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_SEAL;
     fcntl(&file, FcntlArg::F_ADD_SEALS(seals))?;
@@ -103,11 +104,12 @@ fn sealed(bytes: &[u8]) -> io::Result<OwnedFd> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Write;
     use std::os::unix::fs::FileExt;
 
     #[test]
     fn nobody_can_change_a_sealed_text() {
-        let file = File::from(sealed(b"text").unwrap());
+        let file = File::from(sealed(|file| file.write_all(b"text")).unwrap());
         file.write_at(b"x", 0).unwrap_err();
         file.set_len(0).unwrap_err();
         let mut bytes = [0; 4];

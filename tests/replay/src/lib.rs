@@ -12,7 +12,7 @@ mod probe;
 mod script;
 
 pub use advert::advert;
-pub use config::config;
+pub use config::{config, share};
 pub use control::control;
 pub use http::http;
 pub use netlink::netlink;
@@ -23,7 +23,7 @@ pub use script::script;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 8] = [
     ("advert", advert),
     ("config", config),
     ("control", control),
@@ -31,6 +31,7 @@ pub const TARGETS: [Target; 7] = [
     ("netlink", netlink),
     ("probe", probe),
     ("script", script),
+    ("share", share),
 ];
 
 /// Cuts bytes into pieces whose lengths follow from `seed`: a stream arrives in any portions.

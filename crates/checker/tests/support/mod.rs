@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use checker::run::{Checker, Key};
 use common::child::{App, AppCx, ChildKey};
-use common::config::Sources;
+use common::config::{Diagnostics, Document, Sources};
 use common::event_loop::{Cx, Drained, EventLoop, Process, Readiness, Signal};
 use common::exit::Exit;
 use serde_json::Value;
@@ -59,10 +59,17 @@ impl Process for Harness {
 pub(crate) struct Running {
     event_loop: EventLoop<ChildKey<Key>>,
     harness: Harness,
+    in_force: Document,
+    prepared: Option<Document>,
 }
 
-pub(crate) fn sources(text: &str) -> Sources {
-    Sources::from_text("test.toml", text)
+/// The checker's share of a text.
+pub(crate) fn document(text: &str) -> Document {
+    let mut d = Diagnostics::new();
+    let document = Document::parse(&Sources::from_text("test.toml", text), &mut d);
+    let mut share = Vec::new();
+    document.write_share(&["global", "checker", "virtual_server"], &mut share).unwrap();
+    Document::from_share(share).unwrap()
 }
 
 impl Running {
@@ -73,10 +80,11 @@ impl Running {
     /// The next incarnation after one that left this checkpoint.
     pub(crate) fn successor(text: &str, checkpoint: Option<Vec<u8>>) -> Self {
         let event_loop = EventLoop::new().unwrap();
-        let mut checker = Checker::new(&sources(text), PathBuf::from("/nonexistent")).unwrap();
+        let in_force = document(text);
+        let mut checker = Checker::new(&in_force, PathBuf::from("/nonexistent")).unwrap();
         let mut cx: AppCx<'_, Key> = event_loop.cx();
         checker.start(checkpoint, &mut cx).unwrap();
-        Self { event_loop, harness: Harness { checker, checkpoint: None } }
+        Self { event_loop, harness: Harness { checker, checkpoint: None }, in_force, prepared: None }
     }
 
     pub(crate) fn turn(&mut self) {
@@ -127,7 +135,10 @@ impl Running {
     }
 
     pub(crate) fn prepare(&mut self, text: &str) -> Result<Value, String> {
-        self.harness.checker.prepare(&sources(text))
+        let document = document(text);
+        let changes = self.harness.checker.prepare(&self.in_force, &document);
+        self.prepared = changes.is_ok().then_some(document);
+        changes
     }
 
     pub(crate) fn abort(&mut self) {
@@ -137,6 +148,9 @@ impl Running {
     pub(crate) fn commit(&mut self) {
         let mut cx = self.event_loop.cx();
         self.harness.checker.commit(&mut cx);
+        if let Some(document) = self.prepared.take() {
+            self.in_force = document;
+        }
     }
 
     pub(crate) fn stop(&mut self) {

@@ -9,6 +9,7 @@ use crate::control::{Reply, Request};
 struct Toy {
     word: String,
     prepared: Option<String>,
+    refreshed: u32,
     dirty: bool,
     happened: Vec<&'static str>,
     stopped: bool,
@@ -37,13 +38,20 @@ impl App for Toy {
     fn checkpoint(&mut self) -> Option<Vec<u8>> {
         std::mem::take(&mut self.dirty).then(|| self.word.clone().into_bytes())
     }
-    fn prepare(&mut self, sources: &Sources) -> Result<Value, String> {
-        let text = &sources.files()[0].text;
-        if text.contains("bad") {
-            return Err("bad text".into());
+    fn prepare(&mut self, before: &Document, document: &Document) -> Result<Value, String> {
+        let word = |document: &Document| {
+            document.root().or("word", String::new(), &mut crate::config::Diagnostics::new())
+        };
+        let (old, new) = (word(before), word(document));
+        if new == "bad" {
+            return Err("bad word".into());
         }
-        self.prepared = Some(text.clone());
-        Ok(json!([]))
+        let change = json!([format!("{old} -> {new}")]);
+        self.prepared = Some(new);
+        Ok(change)
+    }
+    fn refresh(&mut self, _: &mut AppCx<'_, ()>) {
+        self.refreshed += 1;
     }
     fn commit(&mut self, _: &mut AppCx<'_, ()>) {
         self.word = self.prepared.take().unwrap();
@@ -94,7 +102,8 @@ impl Lab {
             store,
             incoming: vec![],
             subscribers: vec![],
-            prepared: false,
+            share: share("word = \"\""),
+            prepared: None,
             stopping: false,
         };
         Self { dir, life_line: Some(ours), event_loop, child }
@@ -134,12 +143,17 @@ impl Lab {
     }
 
     fn prepare(&mut self, text: &str) -> Result<Value, String> {
-        let sources = Sources::from_text("t.toml", text);
-        let mut file =
-            File::from(nix::sys::memfd::memfd_create("t", nix::sys::memfd::MFdFlags::empty()).unwrap());
-        file.write_all(&sources.to_bytes()).unwrap();
-        self.child.prepare(vec![file.into()])
+        self.child.prepare(vec![share(text).0.into()])
     }
+}
+
+fn share(text: &str) -> Share {
+    let sources = crate::config::Sources::from_text("t.toml", text);
+    let document = Document::parse(&sources, &mut crate::config::Diagnostics::new());
+    let mut file =
+        File::from(nix::sys::memfd::memfd_create("t", nix::sys::memfd::MFdFlags::empty()).unwrap());
+    document.write_share(&["word"], &mut file).unwrap();
+    Share(file)
 }
 
 impl Drop for Lab {
@@ -165,19 +179,48 @@ fn a_reload_takes_effect_with_the_second_step_only() {
     let mut lab = Lab::new("reload", Store::create("t").unwrap());
     let mut client = lab.connect();
     assert_eq!(lab.call(&mut client, "commit").unwrap_err(), "nothing is prepared");
-    assert_eq!(lab.prepare("bad = 1").unwrap_err(), "bad text");
-    lab.prepare("new = 1").unwrap();
+    assert_eq!(lab.prepare("word = 'bad'").unwrap_err(), "bad word");
+    assert_eq!(lab.prepare("word = 'new'").unwrap(), json!({ "changes": [" -> new"] }));
     assert_eq!(lab.call(&mut client, "status").unwrap()["word"], "");
     lab.call(&mut client, "commit").unwrap();
-    assert_eq!(lab.call(&mut client, "status").unwrap()["word"], "new = 1");
-    assert_eq!(lab.child.store.load().unwrap(), b"new = 1");
+    assert_eq!(lab.call(&mut client, "status").unwrap()["word"], "new");
+    assert_eq!(lab.child.store.load().unwrap(), b"new");
+    assert_eq!(lab.prepare("word = 'newer'").unwrap(), json!({ "changes": ["new -> newer"] }));
+}
+
+#[test]
+fn a_reload_that_changes_nothing_of_a_child_does_not_reach_its_work() {
+    let mut lab = Lab::new("same", Store::create("t").unwrap());
+    let mut client = lab.connect();
+    lab.prepare("word = 'new'").unwrap();
+    lab.call(&mut client, "commit").unwrap();
+    // Another text all the same: other places, a comment, somebody else's section.
+    assert_eq!(
+        lab.prepare("# a comment\n\nword = \"new\"\n[other]\na = 1\n").unwrap(),
+        json!({ "changes": [] })
+    );
+    assert!(lab.child.app.prepared.is_none());
+    lab.call(&mut client, "commit").unwrap();
+    assert_eq!((lab.child.app.word.as_str(), lab.child.app.refreshed), ("new", 1));
+}
+
+#[test]
+fn damaged_bytes_refuse_the_reload() {
+    let mut lab = Lab::new("damaged", Store::create("t").unwrap());
+    for bytes in [&b""[..], b"holdfast", b"[{}]", b"holdfast1\x01\x01a\x00\x05\x08\xff\xff\xff\x7f"] {
+        let mut file =
+            File::from(nix::sys::memfd::memfd_create("t", nix::sys::memfd::MFdFlags::empty()).unwrap());
+        file.write_all(bytes).unwrap();
+        let refusal = lab.child.prepare(vec![file.into()]).unwrap_err();
+        assert_eq!(refusal, "the configuration handed down is damaged");
+    }
 }
 
 #[test]
 fn an_aborted_reload_leaves_nothing_to_commit() {
     let mut lab = Lab::new("abort", Store::create("t").unwrap());
     let mut client = lab.connect();
-    lab.prepare("new = 1").unwrap();
+    lab.prepare("word = 'new'").unwrap();
     lab.call(&mut client, "abort").unwrap();
     assert_eq!(lab.call(&mut client, "commit").unwrap_err(), "nothing is prepared");
 }

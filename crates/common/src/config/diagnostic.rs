@@ -196,6 +196,12 @@ impl Diagnostics {
         self.sorted().iter().take(MAX_RENDERED).map(line).collect()
     }
 
+    /// What is wrong without where: for those who have no text.
+    pub fn messages(&self) -> String {
+        let lines: Vec<&str> = self.sorted().iter().take(MAX_RENDERED).map(|d| d.message.as_str()).collect();
+        lines.join("\n")
+    }
+
     /// The text for people: `file:line:column`, the line, a caret under the place, advice.
     pub fn render(&self, sources: &Sources) -> String {
         let excerpts = Excerpts::new(sources);

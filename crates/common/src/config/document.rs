@@ -1,53 +1,24 @@
 //! The text as one tree of tables with spans, all included files merged. Knows nothing of meaning.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map;
+use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::Arc;
 
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
 use super::diagnostic::Diagnostics;
+use super::node::{Entry, Kind, Node, TableNode, path_of};
+use super::packed::Packing;
 use super::source::{FileId, SourceFile, Sources, Span};
+use super::split::{Part, split};
 use super::syntax;
 use super::table::Table;
 
 /// A parsed configuration: the tables of all files, merged.
 #[derive(Debug, Clone)]
 pub struct Document {
-    root: TableNode,
-}
-
-/// A value and where it stands.
-#[derive(Debug, Clone)]
-pub(super) struct Node {
-    pub(super) span: Span,
-    pub(super) kind: Kind,
-}
-
-#[derive(Debug, Clone)]
-pub(super) enum Kind {
-    String(String),
-    /// `None` when it does not fit 64 bits.
-    Integer(Option<i64>),
-    Float(f64),
-    Boolean(bool),
-    Datetime,
-    Array(Vec<Node>),
-    Table(TableNode),
-}
-
-#[derive(Debug, Clone, Default)]
-pub(super) struct TableNode {
-    /// The dotted name, the same for every element of an array; empty for the root.
-    pub(super) path: String,
-    pub(super) entries: BTreeMap<String, Entry>,
-}
-
-#[derive(Debug, Clone)]
-pub(super) struct Entry {
-    pub(super) key: Span,
-    pub(super) value: Node,
+    pub(super) root: TableNode<'static>,
 }
 
 impl Document {
@@ -57,7 +28,7 @@ impl Document {
         for (span, fault) in &sources.faults {
             d.local_error(*span, fault.as_str());
         }
-        let mut root = TableNode::default();
+        let mut root = TableNode::new("".into());
         for (id, file) in sources.iter() {
             let mut table = parse_file(id, &file.text, d);
             take_include(&mut table, d);
@@ -72,20 +43,85 @@ impl Document {
     }
 }
 
-fn parse_file(file: FileId, text: &str, d: &mut Diagnostics) -> TableNode {
-    let (table, errors) = syntax::parse(text, |table| convert_table(file, table, String::new()));
+fn parse_file(file: FileId, text: &str, d: &mut Diagnostics) -> TableNode<'static> {
+    if let Some(table) = parse_in_parts(file, text) {
+        return table;
+    }
+    let (table, errors) = parse_whole(file, text);
     syntax::report(file, text, errors, d);
     table
 }
 
+pub(super) fn parse_whole(file: FileId, text: &str) -> (TableNode<'static>, Vec<toml::de::Error>) {
+    let place = |range: Range<usize>| spanned(file, range);
+    syntax::parse(text, |table| convert_table(&place, table, "".into()).into_owned())
+}
+
+/// A text without any fault, part by part, which takes the memory of one part. None where it has to be read as one.
+pub(super) fn parse_in_parts(file: FileId, text: &str) -> Option<TableNode<'static>> {
+    let (parts, rest) = split(text);
+    if parts.is_empty() {
+        return None;
+    }
+    let place = |range: Range<usize>| spanned(file, rest.range(range));
+    let mut root = convert_table(&place, faultless(&rest.text)?, "".into()).into_owned();
+    let mut arrays: Vec<(&str, Packing)> = Vec::new();
+    for part in parts {
+        pack(file, part, &mut arrays)?;
+    }
+    for (name, packing) in arrays {
+        if root.get(name).is_some() {
+            return None;
+        }
+        let (span, key) = packing.first;
+        let value = Node { span, kind: Kind::Packed(packing.finish()) };
+        root.entries.push((Cow::Owned(name.to_owned()), Entry { key, value }));
+    }
+    root.entries.sort_by(|(a, _), (b, _)| a.cmp(b));
+    Some(root)
+}
+
+fn faultless(text: &str) -> Option<DeTable<'_>> {
+    let (table, errors) = DeTable::parse_recoverable(text);
+    errors.is_empty().then(|| table.into_inner())
+}
+
+/// Adds a part to its array. None if it is anything else than one table of it.
+fn pack<'t>(file: FileId, part: Part<'t>, arrays: &mut Vec<(&'t str, Packing)>) -> Option<()> {
+    let place = |range: Range<usize>| spanned(file, part.start + range.start..part.start + range.end);
+    let mut parsed = faultless(part.text)?.into_iter();
+    let (Some((key, value)), None) = (parsed.next(), parsed.next()) else { return None };
+    let (first, key) = (place(value.span()), (place(key.span()), key.into_inner()));
+    let DeValue::Array(list) = value.into_inner() else { return None };
+    let mut list = list.into_iter();
+    let (Some(table), None) = (list.next(), list.next()) else { return None };
+    if key.1 != part.array {
+        return None;
+    }
+    let packing = match arrays.iter_mut().find(|(name, _)| *name == part.array) {
+        Some((_, packing)) => packing,
+        None => {
+            arrays.push((part.array, Packing::new(part.array.into(), file, (first, key.0))));
+            &mut arrays.last_mut()?.1
+        }
+    };
+    packing.push(&convert(&place, table, packing.path()), part.start);
+    Some(())
+}
+
 /// The `include` key was followed when the text was loaded; here only its type is checked.
-fn take_include(table: &mut TableNode, d: &mut Diagnostics) {
+fn take_include(table: &mut TableNode<'_>, d: &mut Diagnostics) {
     d.record("", "include");
-    let Some(entry) = table.entries.remove("include") else { return };
+    let Some(entry) = table.remove("include") else { return };
     let strings = match &entry.value.kind {
         Kind::String(_) => true,
         Kind::Array(list) => list.iter().all(|node| matches!(node.kind, Kind::String(_))),
-        Kind::Integer(_) | Kind::Float(_) | Kind::Boolean(_) | Kind::Datetime | Kind::Table(_) => false,
+        Kind::Integer(_)
+        | Kind::Float(_)
+        | Kind::Boolean(_)
+        | Kind::Datetime
+        | Kind::Table(_)
+        | Kind::Packed(_) => false,
     };
     if !strings {
         d.local_error(entry.value.span, "`include`: expected a list of file names or patterns")
@@ -93,27 +129,34 @@ fn take_include(table: &mut TableNode, d: &mut Diagnostics) {
     }
 }
 
-fn merge(into: &mut TableNode, from: TableNode, files: &[SourceFile], d: &mut Diagnostics) {
+fn merge(into: &mut TableNode<'static>, from: TableNode<'static>, files: &[SourceFile], d: &mut Diagnostics) {
     for (key, entry) in from.entries {
-        match into.entries.entry(key) {
-            btree_map::Entry::Vacant(place) => {
-                place.insert(entry);
+        let at = match into.entries.binary_search_by(|(name, _)| name.cmp(&key)) {
+            Ok(at) => at,
+            Err(at) => {
+                into.entries.insert(at, (key, entry));
+                continue;
             }
-            btree_map::Entry::Occupied(mut place) => {
-                let inline = |node: &Node| starts_with(files, node.span, "{");
-                let headers = |node: &Node| starts_with(files, node.span, "[[");
-                let open = !inline(&place.get().value) && !inline(&entry.value);
-                let arrays = headers(&place.get().value) && headers(&entry.value);
-                let (key, second) = (place.key().clone(), entry.key);
-                let first = place.get_mut();
-                match (&mut first.value.kind, entry.value.kind) {
-                    (Kind::Table(a), Kind::Table(b)) if open => merge(a, b, files, d),
-                    (Kind::Array(a), Kind::Array(b)) if arrays => a.extend(b),
-                    _ => {
-                        d.local_error(second, format!("`{key}` is given twice"))
-                            .note(first.key, "first given here");
-                    }
-                }
+        };
+        let Some((_, first)) = into.entries.get_mut(at) else { continue };
+        let inline = |node: &Node<'_>| starts_with(files, node.span, "{");
+        let headers = |node: &Node<'_>| starts_with(files, node.span, "[[");
+        let open = !inline(&first.value) && !inline(&entry.value);
+        let arrays = headers(&first.value) && headers(&entry.value);
+        let second = entry.key;
+        match (&mut first.value.kind, entry.value.kind) {
+            (Kind::Table(a), Kind::Table(b)) if open => merge(a, b, files, d),
+            (Kind::Array(a), Kind::Array(b)) if arrays => a.extend(b),
+            (Kind::Packed(a), Kind::Packed(b)) if arrays => a.append(b),
+            // One of the files could not be read part by part.
+            (Kind::Array(a), Kind::Packed(b)) if arrays => a.extend_from_slice(b.opened()),
+            (kind @ Kind::Packed(_), Kind::Array(b)) if arrays => {
+                let mut list = kind.list().unwrap_or_default().to_vec();
+                list.extend(b);
+                *kind = Kind::Array(list);
+            }
+            _ => {
+                d.local_error(second, format!("`{key}` is given twice")).note(first.key, "first given here");
             }
         }
     }
@@ -125,33 +168,41 @@ fn starts_with(files: &[SourceFile], span: Span, prefix: &str) -> bool {
     file.and_then(|file| file.text.get(span.start..)).is_some_and(|text| text.starts_with(prefix))
 }
 
-fn convert_table(file: FileId, table: DeTable<'_>, path: String) -> TableNode {
-    let entries = table.into_iter().map(|(key, value)| {
-        let span = spanned(file, key.span());
-        let key = key.into_inner().into_owned();
-        let child = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-        (key, Entry { key: span, value: convert(file, value, child) })
-    });
-    let entries = entries.collect();
+/// Tells where a range of what is converted stands.
+type Place<'p> = &'p dyn Fn(Range<usize>) -> Span;
+
+fn convert_table<'t>(place: Place<'_>, table: DeTable<'t>, path: Arc<str>) -> TableNode<'t> {
+    let mut entries: Vec<(Cow<'t, str>, Entry<'t>)> = Vec::with_capacity(table.len());
+    for (key, value) in table {
+        let span = place(key.span());
+        let key = key.into_inner();
+        // Only what can hold a table needs a name.
+        let value = match value.get_ref() {
+            DeValue::Array(_) | DeValue::Table(_) => convert(place, value, &path_of(&path, &key)),
+            _ => convert(place, value, &path),
+        };
+        entries.push((key, Entry { key: span, value }));
+    }
+    entries.sort_by(|(a, _), (b, _)| a.cmp(b));
     TableNode { path, entries }
 }
 
-fn convert(file: FileId, value: Spanned<DeValue<'_>>, path: String) -> Node {
-    let span = spanned(file, value.span());
+fn convert<'t>(place: Place<'_>, value: Spanned<DeValue<'t>>, path: &Arc<str>) -> Node<'t> {
+    let span = place(value.span());
     let kind = match value.into_inner() {
-        DeValue::String(text) => Kind::String(text.into_owned()),
+        DeValue::String(text) => Kind::String(text),
         DeValue::Integer(number) => Kind::Integer(i64::from_str_radix(number.as_str(), number.radix()).ok()),
         DeValue::Float(number) => Kind::Float(number.as_str().parse().unwrap_or(f64::NAN)),
         DeValue::Boolean(truth) => Kind::Boolean(truth),
         DeValue::Datetime(_) => Kind::Datetime,
-        DeValue::Array(list) => Kind::Array(convert_array(file, list, &path)),
-        DeValue::Table(table) => Kind::Table(convert_table(file, table, path)),
+        DeValue::Array(list) => Kind::Array(convert_array(place, list, path)),
+        DeValue::Table(table) => Kind::Table(convert_table(place, table, Arc::clone(path))),
     };
     Node { span, kind }
 }
 
-fn convert_array(file: FileId, list: DeArray<'_>, path: &str) -> Vec<Node> {
-    list.into_iter().map(|value| convert(file, value, path.to_owned())).collect()
+fn convert_array<'t>(place: Place<'_>, list: DeArray<'t>, path: &Arc<str>) -> Vec<Node<'t>> {
+    list.into_iter().map(|value| convert(place, value, path)).collect()
 }
 
 pub(super) fn spanned(file: FileId, range: Range<usize>) -> Span {

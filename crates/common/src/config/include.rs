@@ -76,7 +76,13 @@ fn patterns(file: FileId, text: &str) -> Vec<(Span, String)> {
     if !text.contains("include") {
         return found;
     }
-    let (table, _) = DeTable::parse_recoverable(text);
+    // It stands before every header: where what stands there is right by itself, the rest does not matter.
+    let lines = text.split_inclusive('\n').take_while(|line| !line.trim_start().starts_with('['));
+    let head = text.get(..lines.map(str::len).sum()).unwrap_or(text);
+    let (mut table, errors) = DeTable::parse_recoverable(head);
+    if !errors.is_empty() {
+        (table, _) = DeTable::parse_recoverable(text);
+    }
     let mut add = |value: &toml::Spanned<DeValue<'_>>| {
         if let Some(pattern) = value.get_ref().as_str() {
             let span = value.span();

@@ -5,6 +5,7 @@
 //! plans of the roles (`vrrp::plan`, `checker::plan`, [`global`]), which collect every fault in [`Diagnostics`].
 //! Only [`Sources::load`] touches the disk; nothing here depends on the machine the text is checked on.
 
+mod bytes;
 mod diagnostic;
 mod document;
 mod duration;
@@ -12,8 +13,12 @@ mod excerpt;
 pub mod global;
 mod habit;
 mod include;
+mod node;
+mod packed;
 mod shape;
+mod share;
 mod source;
+mod split;
 mod syntax;
 mod table;
 mod value;
@@ -22,8 +27,9 @@ pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use document::Document;
 pub use duration::{format_duration, parse_duration};
 pub use shape::{FromValue, Located, Ranged, Shape, Value};
-pub use source::{FileId, LoadError, LoadErrorKind, SourceFile, Sources, SourcesFormatError, Span};
-pub use table::Table;
+pub use share::ShareError;
+pub use source::{FileId, LoadError, LoadErrorKind, SourceFile, Sources, Span};
+pub use table::{Table, Tables};
 pub use value::{CommandLine, IfName, IpCidr, Priority, UserName, Vrid};
 
 #[cfg(test)]

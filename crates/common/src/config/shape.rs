@@ -5,8 +5,8 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::diagnostic::{Diagnostic, Diagnostics};
-use super::document::{Kind, Node};
 use super::duration::{format_duration, parse_duration};
+use super::node::{Kind, Node};
 use super::source::Span;
 use super::table::Table;
 
@@ -29,7 +29,7 @@ impl<T> Located<T> {
 /// One value of the text, not yet understood.
 #[derive(Debug, Clone, Copy)]
 pub struct Value<'d> {
-    node: &'d Node,
+    node: &'d Node<'d>,
     key: &'d str,
 }
 
@@ -79,7 +79,7 @@ pub trait Ranged: FromValue + PartialOrd {
 }
 
 impl<'d> Value<'d> {
-    pub(super) fn new(node: &'d Node, key: &'d str) -> Self {
+    pub(super) fn new(node: &'d Node<'d>, key: &'d str) -> Self {
         Self { node, key }
     }
 
@@ -101,7 +101,7 @@ impl<'d> Value<'d> {
             Kind::Float(number) => Shape::Float(*number),
             Kind::Boolean(truth) => Shape::Boolean(*truth),
             Kind::Datetime => Shape::Datetime,
-            Kind::Array(list) => Shape::List(list.iter().map(|node| Value { node, key: self.key }).collect()),
+            Kind::Array(_) | Kind::Packed(_) => Shape::List(self.one_or_list()),
             Kind::Table(table) => Shape::Table(Table::new(table, self.node.span)),
         }
     }
@@ -113,14 +113,9 @@ impl<'d> Value<'d> {
 
     /// The values of a list, or this one value alone.
     pub fn one_or_list(&self) -> Vec<Self> {
-        match &self.node.kind {
-            Kind::Array(list) => list.iter().map(|node| Self { node, key: self.key }).collect(),
-            Kind::String(_)
-            | Kind::Integer(_)
-            | Kind::Float(_)
-            | Kind::Boolean(_)
-            | Kind::Datetime
-            | Kind::Table(_) => vec![*self],
+        match self.node.kind.list() {
+            Some(list) => list.iter().map(|node| Self { node, key: self.key }).collect(),
+            None => vec![*self],
         }
     }
 
@@ -163,7 +158,7 @@ impl<'d> Value<'d> {
             Kind::Boolean(truth) => format!("{truth}"),
             Kind::Datetime => "a date or time".to_owned(),
             Kind::Array(list) if list.is_empty() => "an empty list".to_owned(),
-            Kind::Array(_) => "a list".to_owned(),
+            Kind::Array(_) | Kind::Packed(_) => "a list".to_owned(),
             Kind::Table(_) => "a table".to_owned(),
         }
     }
@@ -214,7 +209,7 @@ impl FromValue for String {
 
     fn from_value(v: &Value<'_>, d: &mut Diagnostics) -> Option<Self> {
         if let Kind::String(text) = &v.node.kind {
-            return Some(text.clone());
+            return Some(text.clone().into_owned());
         }
         v.mismatch(Self::EXPECTED, d);
         None
@@ -273,6 +268,7 @@ impl FromValue for f64 {
             | Kind::Boolean(_)
             | Kind::Datetime
             | Kind::Array(_)
+            | Kind::Packed(_)
             | Kind::Table(_) => None,
         };
         if number.is_none() {
@@ -300,7 +296,12 @@ impl FromValue for Duration {
             Kind::Float(seconds) => {
                 Self::try_from_secs_f64(*seconds).map_err(|_| "it is negative or far too long".to_owned())
             }
-            Kind::Integer(None) | Kind::Boolean(_) | Kind::Datetime | Kind::Array(_) | Kind::Table(_) => {
+            Kind::Integer(None)
+            | Kind::Boolean(_)
+            | Kind::Datetime
+            | Kind::Array(_)
+            | Kind::Packed(_)
+            | Kind::Table(_) => {
                 v.mismatch("a duration like \"1s\" or \"100ms\", or a number of seconds", d);
                 return None;
             }
@@ -335,7 +336,7 @@ impl<T: FromValue> FromValue for Vec<T> {
     const EXPECTED: &'static str = "a list";
 
     fn from_value(v: &Value<'_>, d: &mut Diagnostics) -> Option<Self> {
-        let Kind::Array(list) = &v.node.kind else {
+        let Some(list) = v.node.kind.list() else {
             let diagnostic = v.mismatch(Self::EXPECTED, d);
             if let Kind::String(text) = &v.node.kind {
                 diagnostic.hint(format!("write {} = [{}]", v.key, quoted(text)));

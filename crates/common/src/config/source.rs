@@ -1,7 +1,6 @@
 //! The text of a configuration: the root file and everything it includes, in order.
 //!
-//! Owns reading and its limits, and the byte format in which the checked text travels to the children. Includes are
-//! resolved by [`super::include`].
+//! Owns reading and its limits. Includes are resolved by [`super::include`].
 
 use std::fmt;
 use std::io::{self, Read as _};
@@ -9,7 +8,6 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
-use serde::{Deserialize, Serialize};
 
 use super::include;
 
@@ -37,18 +35,12 @@ impl Span {
 }
 
 /// One file: where it was read from and what it said.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceFile {
     /// The path as it was asked for.
-    #[serde(serialize_with = "readable")]
     pub path: PathBuf,
     /// The whole text.
     pub text: String,
-}
-
-/// A name need not be text; on its way to the children it is only for messages.
-fn readable<S: serde::Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_str(&path.to_string_lossy())
 }
 
 /// The root file first, then the included files in the order they are merged.
@@ -135,35 +127,7 @@ impl Sources {
     pub(super) fn next_id(&self) -> FileId {
         FileId(u32::try_from(self.files.len()).unwrap_or(u32::MAX))
     }
-
-    /// The form in which the text travels from the watchdog to its children.
-    pub fn to_bytes(&self) -> Vec<u8> {
-        // Writing strings into a vector cannot fail.
-        serde_json::to_vec(&self.files).unwrap_or_default()
-    }
-
-    /// Reads what [`Sources::to_bytes`] wrote.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, SourcesFormatError> {
-        let files: Vec<SourceFile> =
-            serde_json::from_slice(bytes).map_err(|e| SourcesFormatError(e.to_string()))?;
-        if files.is_empty() {
-            return Err(SourcesFormatError("it holds no file".to_owned()));
-        }
-        Ok(Self { files, faults: Vec::new() })
-    }
 }
-
-/// The bytes are not what [`Sources::to_bytes`] wrote.
-#[derive(Debug, PartialEq, Eq)]
-pub struct SourcesFormatError(String);
-
-impl fmt::Display for SourcesFormatError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the configuration handed down is damaged: {}", self.0)
-    }
-}
-
-impl std::error::Error for SourcesFormatError {}
 
 /// Why one file could not be read.
 #[derive(Debug)]

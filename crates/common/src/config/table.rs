@@ -1,11 +1,11 @@
 //! One table being read. Every key it has must be asked for; [`Table::finish`] reports the others as unknown.
 
-use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
 use super::diagnostic::Diagnostics;
-use super::document::{Entry, Kind, TableNode};
 use super::habit;
+use super::node::{Entry, Kind, Node, TableNode};
+use super::packed::Packed;
 use super::shape::{FromValue, Located, Ranged, Value, nearest, quoted};
 use super::source::Span;
 
@@ -13,18 +13,70 @@ use super::source::Span;
 #[derive(Debug, Clone)]
 #[must_use = "a table must be finished, or its unknown keys go unnoticed"]
 pub struct Table<'d> {
-    node: &'d TableNode,
+    node: &'d TableNode<'d>,
     span: Span,
-    asked: BTreeSet<&'static str>,
+    /// In the order of asking, some of them several times.
+    asked: Vec<&'static str>,
+}
+
+/// The tables of an array of tables, to be read one at a time: [`Table::list`].
+#[derive(Debug)]
+pub struct Tables<'d> {
+    source: Source<'d>,
+}
+
+#[derive(Debug)]
+enum Source<'d> {
+    Tables(Vec<Table<'d>>),
+    Packed(&'d Packed),
+}
+
+impl<'d> Tables<'d> {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        match &self.source {
+            Source::Tables(tables) => tables.len(),
+            Source::Packed(packed) => packed.len(),
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Reads one of them.
+    pub fn read<T>(
+        &self,
+        index: usize,
+        d: &mut Diagnostics,
+        read: impl FnOnce(Table<'_>, &mut Diagnostics) -> Option<T>,
+    ) -> Option<T> {
+        match &self.source {
+            Source::Tables(tables) => read(tables.get(index)?.clone(), d),
+            Source::Packed(packed) => {
+                let Some(Node { span, kind: Kind::Table(table) }) = packed.get(index) else {
+                    d.local_error(Span::START, "the configuration handed down is damaged");
+                    return None;
+                };
+                read(Table::new(&table, span), d)
+            }
+        }
+    }
 }
 
 impl<'d> Table<'d> {
-    pub(super) fn root(node: &'d TableNode) -> Self {
-        Self { node, span: Span::START, asked: BTreeSet::from(["include"]) }
+    pub(super) fn root(node: &'d TableNode<'d>) -> Self {
+        Self { node, span: Span::START, asked: vec!["include"] }
     }
 
-    pub(super) fn new(node: &'d TableNode, span: Span) -> Self {
-        Self { node, span, asked: BTreeSet::new() }
+    pub(super) fn new(node: &'d TableNode<'d>, span: Span) -> Self {
+        Self { node, span, asked: Vec::with_capacity(16) }
+    }
+
+    /// The keys asked for so far.
+    pub(crate) fn asked(&self) -> &[&'static str] {
+        &self.asked
     }
 
     /// Where the table is: its header, or the whole of a table in line.
@@ -39,18 +91,18 @@ impl<'d> Table<'d> {
 
     /// Where a key is, if it is there.
     pub fn key_span(&self, key: &str) -> Option<Span> {
-        self.node.entries.get(key).map(|entry| entry.key)
+        self.node.get(key).map(|entry| entry.key)
     }
 
     /// Whether a key is there; does not count as asking for it.
     pub fn has(&self, key: &str) -> bool {
-        self.node.entries.contains_key(key)
+        self.node.get(key).is_some()
     }
 
-    fn entry(&mut self, key: &'static str, d: &mut Diagnostics) -> Option<&'d Entry> {
+    fn entry(&mut self, key: &'static str, d: &mut Diagnostics) -> Option<&'d Entry<'d>> {
         d.record(self.path(), key);
-        self.asked.insert(key);
-        self.node.entries.get(key)
+        self.asked.push(key);
+        self.node.get(key)
     }
 
     /// The value of a key, whatever it is, for keys that take several shapes.
@@ -61,9 +113,9 @@ impl<'d> Table<'d> {
 
     /// Every key with its value, for tables whose keys are names of the operator's choice. All count as asked for.
     pub fn entries(&mut self) -> Vec<(&'d str, Span, Value<'d>)> {
-        self.asked.insert("*");
+        self.asked.push("*");
         let entries = self.node.entries.iter();
-        entries.map(|(key, entry)| (key.as_str(), entry.key, Value::new(&entry.value, key))).collect()
+        entries.map(|(key, entry)| (&**key, entry.key, Value::new(&entry.value, key))).collect()
     }
 
     /// The value of a key that may be left out.
@@ -76,7 +128,7 @@ impl<'d> Table<'d> {
     pub fn required<T: FromValue>(&mut self, key: &'static str, d: &mut Diagnostics) -> Option<Located<T>> {
         if !self.has(key) {
             d.record(self.path(), key);
-            self.asked.insert(key);
+            self.asked.push(key);
             self.missing(key, T::EXPECTED, d);
             return None;
         }
@@ -137,7 +189,8 @@ impl<'d> Table<'d> {
         }
         let name = self.child(key);
         let value = Value::new(&entry.value, key);
-        let header = matches!(&entry.value.kind, Kind::Array(list) if list.iter().all(is_table));
+        let header = matches!(&entry.value.kind, Kind::Array(list) if list.iter().all(is_table))
+            || matches!(&entry.value.kind, Kind::Packed(_));
         let diagnostic = value.mismatch("a table", d);
         if header {
             diagnostic.hint(format!("there can be only one: write [{name}] instead of [[{name}]]"));
@@ -150,9 +203,9 @@ impl<'d> Table<'d> {
         let Some(entry) = self.entry(key, d) else { return Vec::new() };
         let name = self.child(key);
         match &entry.value.kind {
-            Kind::Array(list) => {
+            Kind::Array(_) | Kind::Packed(_) => {
                 let mut tables = Vec::new();
-                for node in list {
+                for node in entry.value.kind.list().unwrap_or_default() {
                     if let Kind::Table(table) = &node.kind {
                         tables.push(Self::new(table, node.span));
                     } else {
@@ -174,6 +227,15 @@ impl<'d> Table<'d> {
         }
     }
 
+    /// Like [`Table::tables`], for arrays that can be large: each is unpacked only while it is read.
+    pub fn list(&mut self, key: &'static str, d: &mut Diagnostics) -> Tables<'d> {
+        if let Some(Entry { value: Node { kind: Kind::Packed(packed), .. }, .. }) = self.node.get(key) {
+            let _packed = self.entry(key, d);
+            return Tables { source: Source::Packed(packed) };
+        }
+        Tables { source: Source::Tables(self.tables(key, d)) }
+    }
+
     fn child(&self, key: &str) -> String {
         if self.path().is_empty() { key.to_owned() } else { format!("{}.{key}", self.path()) }
     }
@@ -184,20 +246,28 @@ impl<'d> Table<'d> {
     }
 
     /// Reports every key nobody asked for, with the nearest that would have been understood.
-    pub fn finish(self, d: &mut Diagnostics) {
-        if self.asked.contains("*") || !d.tables_are_known() {
+    pub fn finish(mut self, d: &mut Diagnostics) {
+        let asked = &self.asked;
+        let all = |(key, _): &(_, _)| asked.iter().any(|asked| asked == key || *asked == "*");
+        if !d.tables_are_known() || self.node.entries.iter().all(all) {
+            return;
+        }
+        self.asked.sort_unstable();
+        self.asked.dedup();
+        if self.asked.contains(&"*") {
             return;
         }
         for (key, entry) in &self.node.entries {
-            if self.asked.contains(key.as_str()) {
+            if self.asked.iter().any(|asked| asked == key) {
                 continue;
             }
-            let what =
-                if self.path().is_empty() && matches!(entry.value.kind, Kind::Table(_) | Kind::Array(_)) {
-                    format!("unknown section {}", quoted(key))
-                } else {
-                    format!("unknown key {} in {}", quoted(key), self.name())
-                };
+            let what = if self.path().is_empty()
+                && matches!(entry.value.kind, Kind::Table(_) | Kind::Array(_) | Kind::Packed(_))
+            {
+                format!("unknown section {}", quoted(key))
+            } else {
+                format!("unknown key {} in {}", quoted(key), self.name())
+            };
             let near = nearest(key, self.asked.iter().copied());
             let diagnostic = d.local_error(entry.key, what);
             if let Some(ours) = habit::ours(key) {
@@ -217,6 +287,6 @@ impl<'d> Table<'d> {
     }
 }
 
-fn is_table(node: &super::document::Node) -> bool {
+fn is_table(node: &Node<'_>) -> bool {
     matches!(node.kind, Kind::Table(_))
 }

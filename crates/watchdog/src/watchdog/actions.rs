@@ -96,7 +96,8 @@ impl Watchdog {
         match action {
             Action::Load => self.load(now),
             Action::Prepare { child, round } => {
-                let fd = self.candidate.as_ref().map(|text| text.sealed.try_clone());
+                let share = self.candidate.as_ref().and_then(|text| text.shares.get(child.0));
+                let fd = share.map(OwnedFd::try_clone);
                 let asked = match fd {
                     Some(Ok(fd)) => {
                         let params = json!({ "generation": self.config.generation + 1 });
@@ -152,7 +153,7 @@ impl Watchdog {
         let checkpoint = place.checkpoint.as_ref().ok_or_else(gone)?.fd();
         let legacy = Legacy {
             listener: place.listener.as_ref().ok_or_else(gone)?.fd.as_fd(),
-            text: text.sealed.as_fd(),
+            share: text.shares.get(child.0).ok_or_else(gone)?.as_fd(),
             checkpoint: checkpoint.as_fd(),
             mark: self.pid_file.as_ref().ok_or_else(gone)?.mark(),
         };

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use common::child::{self, App, AppCx, Inherited, StartError};
-use common::config::{Diagnostics, Document, Sources, Table};
+use common::config::{Diagnostics, Document, Table};
 use common::event_loop::{Drained, Readiness};
 use common::exit::Exit;
 use common::role::{Need, Role};
@@ -62,9 +62,8 @@ impl Manners {
         Some(manners)
     }
 
-    fn of(name: &'static str, sources: &Sources) -> Self {
+    fn of(name: &'static str, document: &Document) -> Self {
         let mut d = Diagnostics::new();
-        let document = Document::parse(sources, &mut d);
         let nobody = "nobody".to_owned();
         Self::read(name, &mut document.root(), &mut d).unwrap_or(Self {
             word: nobody.clone(),
@@ -77,7 +76,8 @@ impl Manners {
 }
 
 fn run(name: &'static str, inherited: Inherited) -> Exit {
-    let manners = Manners::of(name, &inherited.config);
+    let Ok(document) = inherited.config.document() else { return Exit::Failed };
+    let manners = Manners::of(name, &document);
     let stopped_file = inherited.run_dir.join(format!("{name}.stopped"));
     child::run(
         inherited,
@@ -147,8 +147,8 @@ impl App for Fake {
         std::mem::take(&mut self.dirty).then(|| self.starts.to_string().into_bytes())
     }
 
-    fn prepare(&mut self, sources: &Sources) -> Result<Value, String> {
-        let new = Manners::of(self.name, sources);
+    fn prepare(&mut self, _: &Document, document: &Document) -> Result<Value, String> {
+        let new = Manners::of(self.name, document);
         Self::behave(&new.prepare)?;
         let change = if new.word == self.manners.word { "kept" } else { "changed" };
         let detail = format!("{} -> {}", self.manners.word, new.word);

@@ -1,8 +1,10 @@
 //! Tests of the configuration text, by topic.
 
 mod merge;
+mod parts;
 mod property;
 mod render;
+mod share;
 mod sources;
 mod values;
 

@@ -80,10 +80,4 @@ proptest! {
         let _ = value_of::<IfName>(&quoted);
     }
 
-    #[test]
-    fn sources_round_trip(texts in prop::collection::vec(any::<String>(), 1..4)) {
-        let files = texts.into_iter().map(|text| SourceFile { path: "x".into(), text });
-        let sources = Sources { files: files.collect(), faults: Vec::new() };
-        prop_assert_eq!(Sources::from_bytes(&sources.to_bytes()), Ok(sources));
-    }
 }

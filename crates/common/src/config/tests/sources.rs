@@ -163,16 +163,3 @@ fn a_root_file_that_cannot_be_text_is_unusable() {
     fs::File::create(&path).unwrap().set_len(17 * 1024 * 1024).unwrap();
     assert!(Sources::load(&path).unwrap_err().to_string().ends_with(": it is larger than 16 MiB"));
 }
-
-#[test]
-fn the_bytes_handed_down_read_back_the_same() {
-    let dir = Dir::new(&[("root.toml", "include = \"a.toml\"\n"), ("a.toml", "# ä\u{0} \"quoted\"\r\n")]);
-    let sources = dir.load();
-    assert_eq!(Sources::from_bytes(&sources.to_bytes()), Ok(sources));
-    use std::os::unix::ffi::OsStrExt as _;
-    let strange = Sources::from_text(std::ffi::OsStr::from_bytes(b"/a\xff"), "x");
-    assert_eq!(Sources::from_bytes(&strange.to_bytes()).unwrap().path(), Path::new("/a\u{fffd}"));
-    Sources::from_bytes(b"").unwrap_err();
-    Sources::from_bytes(b"[]").unwrap_err();
-    Sources::from_bytes(b"[{\"path\":\"x\"}]").unwrap_err();
-}
