@@ -179,7 +179,11 @@ fn convert_table<'t>(place: Place<'_>, table: DeTable<'t>, path: Arc<str>) -> Ta
         // Only what can hold a table needs a name.
         let value = match value.get_ref() {
             DeValue::Array(_) | DeValue::Table(_) => convert(place, value, &path_of(&path, &key)),
-            _ => convert(place, value, &path),
+            DeValue::String(_)
+            | DeValue::Integer(_)
+            | DeValue::Float(_)
+            | DeValue::Boolean(_)
+            | DeValue::Datetime(_) => convert(place, value, &path),
         };
         entries.push((key, Entry { key: span, value }));
     }

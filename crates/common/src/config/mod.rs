@@ -1,7 +1,7 @@
 //! Configuration text: from files on the disk to values with a place in the text.
 //!
-//! [`Sources`] is the text (root file and includes), [`Document`] the text as merged tables with spans, [`Table`] one
-//! table being read: every key must be asked for, or it is reported as unknown. What the keys mean is decided by the
+//! [`Sources`] is the text (root file and includes), [`Document`] the text as merged tables with spans, or a child's share
+//! of them without, [`Table`] one table being read: every key must be asked for, or it is reported as unknown. What the keys mean is decided by the
 //! plans of the roles (`vrrp::plan`, `checker::plan`, [`global`]), which collect every fault in [`Diagnostics`].
 //! Only [`Sources::load`] touches the disk; nothing here depends on the machine the text is checked on.
 

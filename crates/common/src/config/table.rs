@@ -279,8 +279,7 @@ impl<'d> Table<'d> {
                     diagnostic.hint(format!("did you mean `{near}`?"));
                 }
                 None => {
-                    let known: Vec<&str> = self.asked.iter().copied().collect();
-                    diagnostic.hint(format!("known here: {}", known.join(", ")));
+                    diagnostic.hint(format!("known here: {}", self.asked.join(", ")));
                 }
             }
         }
