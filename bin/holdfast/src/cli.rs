@@ -31,12 +31,27 @@ pub(crate) enum Command {
     Status(Status),
     /// Make the running daemon read its configuration again, wholly or not at all
     Reload(Reload),
+    /// Turn a keepalived.conf into a configuration of Holdfast
+    Convert(Convert),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Check {
     /// The file to check instead of the configuration file
     pub(crate) file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Convert {
+    /// The configuration of keepalived
+    #[arg(default_value = "/etc/keepalived/keepalived.conf")]
+    pub(crate) file: PathBuf,
+    /// Write to this new file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// The name that lines for `@NAME` are compared with, instead of the host's
+    #[arg(long, value_name = "NAME")]
+    pub(crate) id: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -5,6 +5,7 @@
 
 mod check;
 mod cli;
+mod convert;
 mod output;
 #[cfg(test)]
 mod reference;
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
     let mut output = Output::standard();
     let exit = match &arguments.command {
         Command::Check(check) => check::run(check.file.as_deref().unwrap_or(&arguments.config), &mut output),
+        Command::Convert(how) => convert::run(how, &mut output),
         Command::Status(what) => status::run(&arguments, what, &mut output),
         Command::Reload(how) => reload::run(&arguments, how.dry_run, &mut output),
     };

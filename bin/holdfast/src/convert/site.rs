@@ -1,0 +1,321 @@
+//! The whole file: the top level and `global_defs`.
+
+use super::instance;
+use super::keyword::{Context, How, Keyword, Target, misread, read};
+use super::service;
+use super::toml::{Table, Value};
+use super::track;
+use super::tree::Item;
+
+/// Everything that is written, while it is read.
+#[derive(Default)]
+pub(super) struct Site {
+    root: Table,
+    global: Table,
+    pub(super) vrrp: Table,
+    checker: Table,
+    pub(super) vrrp_version: Option<Value>,
+    pub(super) scripts: Vec<Table>,
+    pub(super) files: Vec<Table>,
+    pub(super) instances: Vec<Table>,
+    pub(super) groups: Vec<Table>,
+    pub(super) services: Vec<Table>,
+}
+
+impl Target for Site {
+    fn set(&mut self, key: &str, value: Value) {
+        match key.split_once('.') {
+            Some(("vrrp", key)) => match key.split_once('.') {
+                Some((table, key)) => self.vrrp.set_in(table, key, value),
+                None => self.vrrp.set(key, value),
+            },
+            Some(("checker", key)) => self.checker.set(key, value),
+            Some((table, key)) => self.global.set_in(table, key, value),
+            None => self.global.set(key, value),
+        }
+    }
+
+    fn remark(&mut self, text: String) {
+        self.root.remarks.push(text);
+    }
+}
+
+/// What stands at the top of the file.
+pub(super) const TOP: &[Keyword<Site>] = &[
+    Keyword { names: &["global_defs"], key: "[global], [vrrp] and [checker]", how: How::By(global_defs) },
+    Keyword { names: &["vrrp_script"], key: "[[vrrp.script]]", how: How::By(track::script) },
+    Keyword { names: &["track_file", "vrrp_track_file"], key: "[[vrrp.file]]", how: How::By(track::file) },
+    Keyword { names: &["vrrp_instance"], key: "[[vrrp.instance]]", how: How::By(instance::instance) },
+    Keyword { names: &["vrrp_sync_group"], key: "[[vrrp.sync_group]]", how: How::By(track::group) },
+    Keyword {
+        names: &["virtual_server_group"],
+        key: "addresses of [[virtual_server]]",
+        how: How::By(service::group),
+    },
+    Keyword { names: &["virtual_server"], key: "[[virtual_server]]", how: How::By(service::virtual_server) },
+    Keyword { names: &["instance"], key: "a run directory of its own: holdfastd --run-dir", how: How::Lost },
+    Keyword {
+        names: &["use_pid_dir", "child_wait_time"],
+        key: "the run directory has everything",
+        how: How::Needless,
+    },
+    Keyword {
+        names: &["linkbeat_use_polling", "linkbeat_interfaces"],
+        key: "the kernel tells of links",
+        how: How::Needless,
+    },
+    Keyword { names: &["bfd_instance"], key: "short intervals of version 3 notice as fast", how: How::Lost },
+    Keyword { names: &["interface_up_down_delays"], key: "a fault counts at once", how: How::Lost },
+];
+
+/// Keywords of blocks that are not carried over.
+pub(super) const BFD: &[Keyword<Site>] = &[Keyword {
+    names: &[
+        "neighbor_ip",
+        "neighbour_ip",
+        "source_ip",
+        "min_rx",
+        "min_tx",
+        "idle_tx",
+        "multiplier",
+        "passive",
+        "ttl",
+        "hoplimit",
+        "max_hops",
+        "multihop",
+        "weight",
+        "vrrp",
+        "checker",
+    ],
+    key: "BFD: short intervals of version 3 notice as fast",
+    how: How::Lost,
+}];
+
+/// `global_defs`.
+pub(super) const GLOBAL: &[Keyword<Site>] = &[
+    Keyword { names: &["router_id"], key: "router_id", how: How::Word },
+    Keyword { names: &["script_user"], key: "script_user", how: How::By(script_user) },
+    Keyword {
+        names: &["enable_script_security", "use_symlink_paths", "set_supplementary_groups"],
+        key: "scripts that others could change are never run",
+        how: How::Needless,
+    },
+    Keyword { names: &["vrrp_version"], key: "vrrp.version", how: How::By(vrrp_version) },
+    Keyword { names: &["vrrp_garp_master_delay"], key: "vrrp.announce.delay", how: How::Seconds },
+    Keyword { names: &["vrrp_garp_master_repeat"], key: "vrrp.announce.repeat", how: How::Number },
+    Keyword { names: &["vrrp_garp_master_refresh"], key: "vrrp.announce.refresh", how: How::Seconds },
+    Keyword {
+        names: &["vrrp_garp_master_refresh_repeat"],
+        key: "vrrp.announce.refresh_repeat",
+        how: How::Number,
+    },
+    Keyword {
+        names: &["vrrp_garp_lower_prio_delay"],
+        key: "vrrp.announce.inferior_delay",
+        how: How::Seconds,
+    },
+    Keyword {
+        names: &["vrrp_garp_lower_prio_repeat"],
+        key: "vrrp.announce.inferior_repeat",
+        how: How::Number,
+    },
+    Keyword {
+        names: &["vrrp_garp_interval", "vrrp_gna_interval"],
+        key: "vrrp.announce.spacing",
+        how: How::Seconds,
+    },
+    Keyword { names: &["vrrp_min_garp"], key: "vrrp.announce.repeat = 1, delay = 0", how: How::By(min_garp) },
+    Keyword { names: &["vrrp_down_timer_adverts"], key: "vrrp.down_timer_adverts", how: How::Number },
+    Keyword { names: &["vrrp_lower_prio_no_advert"], key: "vrrp.answer_inferior", how: How::Flag(false) },
+    Keyword { names: &["vrrp_higher_prio_send_advert"], key: "vrrp.answer_better", how: How::Flag(true) },
+    Keyword { names: &["vrrp_startup_delay"], key: "vrrp.startup_delay", how: How::Seconds },
+    Keyword { names: &["v3_checksum_as_v2"], key: "vrrp.v3_checksum = \"plain\"", how: How::By(v3_checksum) },
+    Keyword {
+        names: &["vrrp_skip_check_adv_addr"],
+        key: "vrrp.address_mismatch = \"ignore\"",
+        how: How::By(skip_check),
+    },
+    Keyword {
+        names: &["vrrp_check_unicast_src"],
+        key: "adverts are taken from the peers only",
+        how: How::Needless,
+    },
+    Keyword { names: &["checker_log_all_failures"], key: "log_all_failures of a check", how: How::Lost },
+    Keyword {
+        names: &["dynamic_interfaces", "default_interface"],
+        key: "an interface may appear later, always",
+        how: How::Needless,
+    },
+    Keyword {
+        names: &[
+            "reload_check_config",
+            "reload_file",
+            "tmp_config_directory",
+            "config_save_dir",
+            "include_check",
+            "umask",
+            "random_seed",
+            "process_names",
+            "process_name",
+            "vrrp_process_name",
+            "checker_process_name",
+            "bfd_process_name",
+            "lvs_process_name",
+            "data_use_instance",
+            "json_version",
+            "state_dump_file",
+            "stats_dump_file",
+            "json_dump_file",
+            "log_unknown_vrids",
+            "vrrp_rx_bufs_policy",
+            "vrrp_rx_bufs_multiplier",
+            "vrrp_netlink_cmd_rcv_bufs",
+            "vrrp_netlink_cmd_rcv_bufs_force",
+            "vrrp_netlink_monitor_rcv_bufs",
+            "vrrp_netlink_monitor_rcv_bufs_force",
+            "lvs_netlink_cmd_rcv_bufs",
+            "lvs_netlink_cmd_rcv_bufs_force",
+            "lvs_netlink_monitor_rcv_bufs",
+            "lvs_netlink_monitor_rcv_bufs_force",
+            "process_monitor_rcv_bufs",
+            "process_monitor_rcv_bufs_force",
+            "max_auto_priority",
+            "min_auto_priority_delay",
+            "iproute_usr_dir",
+            "iproute_etc_dir",
+            "vrrp_iptables",
+            "vrrp_ipsets",
+            "nftables",
+            "nftables_priority",
+            "nftables_counters",
+            "nftables_ifindex",
+            "disable_local_igmp",
+        ],
+        key: "a matter of keepalived's own works",
+        how: How::Needless,
+    },
+    Keyword {
+        names: &[
+            "snmp_socket",
+            "enable_snmp_vrrp",
+            "enable_snmp_checker",
+            "enable_snmp_rfc",
+            "enable_snmp_rfcv2",
+            "enable_snmp_rfcv3",
+            "enable_snmp_keepalived",
+            "enable_traps",
+            "snmp_vs_stats_update_interval",
+            "snmp_rs_stats_update_interval",
+            "enable_dbus",
+            "dbus_service_name",
+            "dbus_no_interface_name",
+        ],
+        key: "holdfast status --json tells all of it",
+        how: How::Lost,
+    },
+    Keyword {
+        names: &["bfd_priority", "bfd_rt_priority", "bfd_no_swap", "bfd_cpu_affinity", "bfd_rlimit_rttime"],
+        key: "there is no process for BFD",
+        how: How::Needless,
+    },
+    Keyword {
+        names: &["reload_time_file", "reload_repeat"],
+        key: "holdfast reload from a timer of the system",
+        how: How::Lost,
+    },
+    Keyword {
+        names: &["startup_script", "shutdown_script", "startup_script_timeout", "shutdown_script_timeout"],
+        key: "ExecStartPre and ExecStopPost of the unit",
+        how: How::Lost,
+    },
+];
+
+/// Reads the whole file.
+pub(super) fn site(items: &[Item], cx: &mut Context) -> Site {
+    let mut site = Site {
+        global: Table::new("[global]"),
+        vrrp: Table::new("[vrrp]"),
+        checker: Table::new("[checker]"),
+        ..Site::default()
+    };
+    // keepalived wants some things before others; the order of the file does not matter here.
+    let early = |item: &&Item| {
+        ["global_defs", "virtual_server_group", "track_file", "vrrp_track_file"].contains(&item.name())
+    };
+    let (first, then): (Vec<&Item>, Vec<&Item>) = items.iter().partition(early);
+    for item in first.into_iter().chain(then) {
+        read("the file", TOP, &mut site, std::slice::from_ref(item), cx);
+    }
+    site.finish(cx);
+    site
+}
+
+fn global_defs(site: &mut Site, item: &Item, cx: &mut Context) {
+    site.global.comments.extend(item.comments.iter().cloned());
+    read("global_defs", GLOBAL, site, item.items(), cx);
+}
+
+impl Site {
+    fn finish(&mut self, cx: &Context) {
+        instance::inferior_like_master(&mut self.vrrp);
+        if cx.uses_scripts && self.global.get("script_user").is_none() {
+            let text = "keepalived runs scripts as root where there is no user keepalived_script: \
+                        a user of their own is better";
+            self.global.remarks.push(text.to_owned());
+            self.global.set("script_user", "root");
+        }
+        for key in ["interface", "version", "advert_interval", "announce", "auth"] {
+            hoist(&mut self.instances, &mut self.vrrp, key);
+        }
+    }
+
+    /// The text of the new file.
+    pub(super) fn render(self, from: &str) -> String {
+        let mut root = self.root;
+        root.comments = vec![format!("Converted from {from} by holdfast convert.")];
+        root.children = [self.global, self.vrrp, self.checker].into_iter().collect();
+        for tables in [self.scripts, self.files, self.instances, self.groups, self.services] {
+            root.children.extend(tables);
+        }
+        root.render()
+    }
+}
+
+/// What all say alike is said once.
+pub(super) fn hoist(tables: &mut [Table], to: &mut Table, key: &str) {
+    let Some(value) = tables.first().and_then(|first| first.get(key)).cloned() else { return };
+    if tables.len() > 1 && to.get(key).is_none() && tables.iter().all(|table| table.get(key) == Some(&value))
+    {
+        to.set(key, value);
+        for table in tables {
+            table.take(key);
+        }
+    }
+}
+
+fn script_user(site: &mut Site, item: &Item, cx: &mut Context) {
+    match item.word(1) {
+        Some(name) => site.global.set("script_user", name),
+        None => misread(site, item, cx),
+    }
+}
+
+fn vrrp_version(site: &mut Site, item: &Item, cx: &mut Context) {
+    match item.word(1).and_then(|word| word.parse().ok()) {
+        Some(version) => site.vrrp_version = Some(Value::Number(version)),
+        None => misread(site, item, cx),
+    }
+}
+
+fn min_garp(site: &mut Site, _: &Item, _: &mut Context) {
+    site.vrrp.set_in("announce", "repeat", 1);
+    site.vrrp.set_in("announce", "delay", "0s");
+}
+
+fn v3_checksum(site: &mut Site, _: &Item, _: &mut Context) {
+    site.vrrp.set("v3_checksum", "plain");
+}
+
+fn skip_check(site: &mut Site, _: &Item, _: &mut Context) {
+    site.vrrp.set("address_mismatch", "ignore");
+}

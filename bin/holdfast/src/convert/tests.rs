@@ -1,0 +1,161 @@
+//! Whole files: what comes out, and that `holdfast check` takes it.
+
+use std::path::{Path, PathBuf};
+
+use common::config::{Diagnostics, Sources};
+
+use super::keyword::{Fate, rows};
+use super::{Disk, check, convert, http, instance, service, site, track};
+use crate::roles::ROLES;
+
+const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/convert");
+
+/// What `holdfast check` says of a text.
+fn faults(text: &str) -> String {
+    let sources = Sources::from_text("new.toml", text);
+    let mut diagnostics = Diagnostics::new();
+    common::role::check(ROLES, &sources, &mut diagnostics);
+    if diagnostics.has_errors() { diagnostics.render(&sources) } else { String::new() }
+}
+
+/// Every `NAME.conf` with the exact `NAME.toml` that comes of it and, in `NAME.said`, what is told.
+/// `UPDATE=1 cargo test -p holdfast` writes both anew.
+#[test]
+fn the_corpus_is_converted_as_written_down() {
+    let update = std::env::var_os("UPDATE").is_some();
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(CORPUS).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "conf"));
+    files.sort();
+    assert!(files.len() > 3);
+    for path in files {
+        let converted = convert(&Disk, &path, "lb1").unwrap();
+        let folder = format!("{CORPUS}/");
+        let said: String = converted
+            .report
+            .remarks()
+            .iter()
+            .map(|remark| format!("{remark}\n").replace(&folder, ""))
+            .collect();
+        let text = converted.text.replace(&folder, "");
+        for (extension, have) in [("toml", &text), ("said", &said)] {
+            let wanted = path.with_extension(extension);
+            if update {
+                std::fs::write(&wanted, have).unwrap();
+            }
+            assert_eq!(*have, std::fs::read_to_string(&wanted).unwrap_or_default(), "{}", wanted.display());
+        }
+        assert_eq!(faults(&text), "", "{}:\n{text}", path.display());
+    }
+}
+
+fn one(text: &str) -> (String, String) {
+    struct Memory(String);
+    impl super::source::Files for Memory {
+        fn read(&self, _: &Path) -> Result<String, String> {
+            Ok(self.0.clone())
+        }
+        fn find(&self, _: &str) -> Vec<PathBuf> {
+            Vec::new()
+        }
+    }
+    let converted = convert(&Memory(text.to_owned()), Path::new("k.conf"), "lb1").unwrap();
+    let said: Vec<String> = converted.report.remarks().iter().map(ToString::to_string).collect();
+    (converted.text, said.join("\n"))
+}
+
+fn instance_with(lines: &str) -> String {
+    let text = format!(
+        "vrrp_instance V {{\n interface eth0\n virtual_router_id 7\n virtual_ipaddress {{\n 192.0.2.1/24\n }}\n{lines}\n}}"
+    );
+    let (toml, said) = one(&text);
+    assert_eq!(faults(&toml), "", "{toml}\n{said}");
+    toml + &said
+}
+
+#[test]
+fn what_keepalived_means_without_saying_so_is_said() {
+    let toml = instance_with("");
+    assert!(toml.contains("version = 2"), "{toml}");
+    assert!(!instance_with("authentication {\n auth_type PASS\n auth_pass 1111\n}").contains("version"));
+    assert!(instance_with("state MASTER").contains("priority = 255"));
+    assert!(instance_with("garp_master_repeat 3").contains("inferior_repeat = 3"));
+    let (toml, _) = one("virtual_server 192.0.2.1 53 {\n real_server 192.0.2.2 53 {\n DNS_CHECK {\n }\n}\n}");
+    for part in ["protocol = \"udp\"", "interval = \"60s\"", "allow_empty = true", "retry_delay = \"60s\""] {
+        assert!(toml.contains(part), "{part}: {toml}");
+    }
+}
+
+#[test]
+fn a_mistyped_keyword_is_told_with_the_one_that_is_meant() {
+    let (toml, said) = one("vrrp_instance V {\n interfce eth0\n virtual_router_id 7\n}");
+    assert!(
+        said.contains(
+            "k.conf:2: error: keepalived knows no keyword `interfce` in vrrp_instance (is `interface` meant?)"
+        ),
+        "{said}"
+    );
+    assert!(toml.contains("# ERROR: "), "{toml}");
+}
+
+/// Every keyword of keepalived's parser is known here: carried over, needless, or lost with a word about it.
+#[test]
+fn no_keyword_of_keepalived_is_unknown() {
+    let all = std::fs::read_to_string(format!("{CORPUS}/keywords")).unwrap();
+    let known: Vec<String> =
+        tables().iter().flat_map(|(_, rows)| rows.iter().map(|row| row.0.clone())).collect();
+    let known: Vec<&str> = known.iter().flat_map(|names| names.split(", ")).collect();
+    let missing: Vec<&str> = all.split_whitespace().filter(|word| !known.contains(word)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+type Rows = Vec<super::keyword::Row>;
+
+fn tables() -> Vec<(&'static str, Rows)> {
+    vec![
+        ("the top of the file", rows(site::TOP)),
+        ("global_defs", rows(site::GLOBAL)),
+        ("vrrp_instance", rows(instance::KEYWORDS)),
+        ("vrrp_sync_group", rows(track::GROUP)),
+        ("vrrp_script", rows(track::SCRIPT)),
+        ("track_file", rows(track::FILE)),
+        ("virtual_server", rows(service::VIRTUAL)),
+        ("real_server", rows(service::REAL)),
+        ("every check", rows(check::COMMON)),
+        ("checks that connect", rows(check::CONNECT)),
+        ("HTTP_GET and SSL_GET", rows(http::KEYWORDS)),
+        ("SSL_GET", rows(http::TLS)),
+        ("url", rows(http::URL)),
+        ("SMTP_CHECK", rows(check::SMTP)),
+        ("DNS_CHECK", rows(check::DNS)),
+        ("UDP_CHECK", rows(check::UDP)),
+        ("MISC_CHECK", rows(check::MISC)),
+        ("FILE_CHECK", rows(check::FILE)),
+    ]
+}
+
+/// `UPDATE=1 cargo test -p holdfast` writes it anew.
+#[test]
+fn the_page_for_users_of_keepalived_has_every_keyword() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/keepalived.md");
+    let page = std::fs::read_to_string(&path).unwrap();
+    let mark = "<!-- from here on written by `UPDATE=1 cargo test -p holdfast` -->\n";
+    let (by_hand, _) = page.split_once(mark).unwrap();
+    let mut wanted = format!("{by_hand}{mark}");
+    for (block, rows) in tables() {
+        wanted.push_str(&format!("\n### {block}\n\n| keyword | in Holdfast |\n|---|---|\n"));
+        for (names, key, fate) in rows {
+            let names = names.replace(", ", "`, `");
+            let text = match fate {
+                Fate::Key => format!("`{key}`"),
+                Fate::Needless => format!("not needed: {key}"),
+                Fate::Lost => format!("not there: {key}"),
+            };
+            wanted.push_str(&format!("| `{names}` | {text} |\n"));
+        }
+    }
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&path, &wanted).unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), wanted);
+}
