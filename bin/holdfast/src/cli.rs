@@ -33,6 +33,8 @@ pub(crate) enum Command {
     Reload(Reload),
     /// Turn a keepalived.conf into a configuration of Holdfast
     Convert(Convert),
+    /// Serve the status over HTTP: metrics, JSON, CSV and a page
+    Serve(Serve),
 }
 
 #[derive(Debug, Args)]
@@ -52,6 +54,26 @@ pub(crate) struct Convert {
     /// The name that lines for `@NAME` are compared with, instead of the host's
     #[arg(long, value_name = "NAME")]
     pub(crate) id: Option<String>,
+    /// Only say what becomes of every keyword
+    #[arg(long)]
+    pub(crate) keywords: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// Where to listen: ADDRESS:PORT or unix:PATH
+    #[arg(long, default_value = "127.0.0.1:9650")]
+    pub(crate) listen: String,
+    /// Also give the metrics the names that another exporter has
+    #[arg(long, value_enum)]
+    pub(crate) compat: Option<Compat>,
+}
+
+/// Exporters whose names can be had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Compat {
+    /// That of keepalived
+    KeepalivedExporter,
 }
 
 #[derive(Debug, Args)]

@@ -11,6 +11,7 @@ mod output;
 mod reference;
 mod reload;
 mod roles;
+mod serve;
 #[cfg(test)]
 mod spoiled;
 mod status;
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
     let exit = match &arguments.command {
         Command::Check(check) => check::run(check.file.as_deref().unwrap_or(&arguments.config), &mut output),
         Command::Convert(how) => convert::run(how, &mut output),
+        Command::Serve(how) => serve::run(&arguments, how, &mut output),
         Command::Status(what) => status::run(&arguments, what, &mut output),
         Command::Reload(how) => reload::run(&arguments, how.dry_run, &mut output),
     };

@@ -115,6 +115,49 @@ pub(super) const KEYWORDS: &[Keyword<Instance>] = &[
         key: "the kernel tells when a link goes",
         how: How::Needless,
     },
+    Keyword { names: &["accept"], key: "addresses take packets, always", how: How::Needless },
+    Keyword { names: &["no_accept"], key: "it has not been built", how: How::Lost },
+    Keyword { names: &["auth_hmac"], key: "it has not been built", how: How::Lost },
+    Keyword { names: &["mcast_dst_ip"], key: "the group is that of the RFC", how: How::Lost },
+    Keyword {
+        names: &["notify_deleted", "notify_master_rx_lower_pri", "notify_priority_changes"],
+        key: "it has not been built",
+        how: How::Lost,
+    },
+    Keyword { names: &["owner_ignore_adverts"], key: "an owner that hears another tells it", how: How::Lost },
+    Keyword {
+        names: &[
+            "promote_secondaries",
+            "strict_mode",
+            "track_process",
+            "virtual_routes",
+            "virtual_rules",
+            "use_vmac",
+            "vmac_xmit_base",
+            "garp_extra_if",
+            "vmac_garp_intvl",
+        ],
+        key: "it has not been built",
+        how: How::Lost,
+    },
+    Keyword {
+        names: &["use_vmac_addr", "use_ipvlan"],
+        key: "one virtual MAC for the instance",
+        how: How::Lost,
+    },
+    Keyword {
+        names: &["unicast_fault_no_peer"],
+        key: "an instance with unicast_peers names one at least",
+        how: How::Needless,
+    },
+    Keyword { names: &["vrf"], key: "name the interface", how: How::Lost },
+    Keyword {
+        names: &["track_bfd"],
+        key: "there is no BFD: short intervals of version 3 notice as fast",
+        how: How::Lost,
+    },
+    Keyword { names: &["smtp_alert"], key: "it has not been built", how: How::Lost },
+    Keyword { names: &["lvs_sync_daemon_interface"], key: "it has not been built", how: How::Lost },
 ];
 
 /// Reads `vrrp_instance NAME { … }`.

@@ -83,7 +83,7 @@ fn plain(rest: &mut Chars<'_>) -> String {
             }
             // `${NAME}` of a variable that nobody has defined is text.
             '{' if text.ends_with('$') => {
-                while let Some(c) = rest.next() {
+                for c in rest.by_ref() {
                     text.push(c);
                     if c == '}' {
                         break;

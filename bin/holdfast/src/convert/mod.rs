@@ -10,6 +10,7 @@ mod check;
 mod http;
 mod instance;
 mod keyword;
+mod keywords;
 mod lex;
 mod place;
 mod repeat;
@@ -34,6 +35,10 @@ use place::Report;
 
 /// Reads the file, writes the new one, and tells what was lost.
 pub(crate) fn run(how: &Convert, output: &mut Output) -> Exit {
+    if how.keywords {
+        output.print(&keywords::page());
+        return Exit::Done;
+    }
     let id = how.id.clone().unwrap_or_else(host);
     let converted = match convert(&Disk, &how.file, &id) {
         Ok(converted) => converted,

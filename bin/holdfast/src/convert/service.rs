@@ -28,7 +28,7 @@ pub(super) struct Service {
     /// The checks of a real server.
     pub(super) checks: Vec<Value>,
     protocol: Option<Value>,
-    servers: Vec<Service>,
+    servers: Vec<Self>,
 }
 
 impl Service {
@@ -95,6 +95,12 @@ pub(super) const VIRTUAL: &[Keyword<Service>] = &[
     Keyword { names: &["alpha"], key: "initial = \"down\" of its checks", how: How::By(check::alpha) },
     Keyword { names: &["virtualhost"], key: "host of its checks", how: How::By(check::virtualhost) },
     Keyword { names: &["snmp_name"], key: "there is no SNMP", how: How::Lost },
+    Keyword {
+        names: &["ha_suspend", "omega", "sorry_server_inhibit"],
+        key: "it has not been built",
+        how: How::Lost,
+    },
+    Keyword { names: &["smtp_alert"], key: "it has not been built", how: How::Lost },
 ];
 
 /// The keywords of `real_server`.
@@ -133,6 +139,7 @@ pub(super) const REAL: &[Keyword<Service>] = &[
     Keyword { names: &["FILE_CHECK"], key: "check of type file", how: How::By(check::file) },
     Keyword { names: &["BFD_CHECK"], key: "a check of type tcp with a short interval", how: How::Lost },
     Keyword { names: &["snmp_name"], key: "there is no SNMP", how: How::Lost },
+    Keyword { names: &["smtp_alert"], key: "it has not been built", how: How::Lost },
 ];
 
 /// `virtual_server_group NAME { … }`
@@ -277,9 +284,10 @@ fn port_of_service(server: &mut Table, inherited: Option<&Value>, members: &[Mem
         }
     };
     if let Some(mut check) = server.take("check") {
-        match &mut check {
-            Value::List(checks) => checks.iter_mut().for_each(with_port),
-            one => with_port(one),
+        if let Value::List(checks) = &mut check {
+            checks.iter_mut().for_each(with_port);
+        } else {
+            with_port(&mut check);
         }
         server.set("check", check);
     }
@@ -388,7 +396,9 @@ fn sorry(service: &mut Service, item: &Item, cx: &mut Context) {
     let address = values::endpoint(address, port);
     match service.table.get("sorry_server") {
         Some(Value::Table(_)) => service.table.set_in("sorry_server", "address", address),
-        _ => service.table.set("sorry_server", address),
+        Some(Value::Text(_) | Value::Number(_) | Value::Flag(_) | Value::List(_)) | None => {
+            service.table.set("sorry_server", address);
+        }
     }
 }
 

@@ -66,6 +66,52 @@ pub(super) const TOP: &[Keyword<Site>] = &[
     },
     Keyword { names: &["bfd_instance"], key: "short intervals of version 3 notice as fast", how: How::Lost },
     Keyword { names: &["interface_up_down_delays"], key: "a fault counts at once", how: How::Lost },
+    Keyword { names: &["net_namespace", "net_namespace_ipvs"], key: "it has not been built", how: How::Lost },
+    Keyword { names: &["namespace_with_ipsets"], key: "there are no ipsets", how: How::Needless },
+    Keyword {
+        names: &[
+            "vrrp_track_process",
+            "garp_group",
+            "static_ipaddress",
+            "static_routes",
+            "static_rules",
+            "SSL",
+            "track_group",
+        ],
+        key: "it has not been built",
+        how: How::Lost,
+    },
+];
+
+/// Keywords inside of blocks whose own keyword tells what becomes of them.
+pub(super) const INSIDE: &[Keyword<Site>] = &[
+    Keyword { names: &["auth_type", "auth_pass"], key: "auth", how: How::Needless },
+    Keyword {
+        names: &["key", "active_key", "anti_replay", "time_window", "mode"],
+        key: "auth_hmac",
+        how: How::Needless,
+    },
+    Keyword {
+        names: &[
+            "process",
+            "param_match",
+            "full_command",
+            "quorum",
+            "quorum_max",
+            "delay",
+            "fork_delay",
+            "terminate_delay",
+        ],
+        key: "vrrp_track_process",
+        how: How::Needless,
+    },
+    Keyword {
+        names: &["garp_interval", "gna_interval", "interface", "interfaces"],
+        key: "garp_group",
+        how: How::Needless,
+    },
+    Keyword { names: &["password", "ca", "certificate", "key"], key: "SSL", how: How::Needless },
+    Keyword { names: &["host"], key: "an old form of the options of a connection", how: How::Needless },
 ];
 
 /// Keywords of blocks that are not carried over.
@@ -226,6 +272,92 @@ pub(super) const GLOBAL: &[Keyword<Site>] = &[
     Keyword {
         names: &["startup_script", "shutdown_script", "startup_script_timeout", "shutdown_script_timeout"],
         key: "ExecStartPre and ExecStopPost of the unit",
+        how: How::Lost,
+    },
+    Keyword {
+        names: &[
+            "notification_email",
+            "notification_email_from",
+            "smtp_server",
+            "smtp_helo_name",
+            "smtp_connect_timeout",
+            "smtp_alert",
+            "smtp_alert_vrrp",
+            "smtp_alert_checker",
+            "no_email_faults",
+            "no_checker_emails",
+        ],
+        key: "it has not been built",
+        how: How::Lost,
+    },
+    Keyword {
+        names: &[
+            "vrrp_priority",
+            "checker_priority",
+            "vrrp_rt_priority",
+            "checker_rt_priority",
+            "vrrp_rlimit_rttime",
+            "checker_rlimit_rttime",
+            "vrrp_rlimit_rtime",
+            "checker_rlimit_rtime",
+            "vrrp_no_swap",
+            "checker_no_swap",
+            "vrrp_cpu_affinity",
+            "checker_cpu_affinity",
+        ],
+        key: "it has not been built",
+        how: How::Lost,
+    },
+    Keyword { names: &["bfd_rlimit_rtime"], key: "there is no process for BFD", how: How::Needless },
+    Keyword {
+        names: &["vrrp_mcast_group4", "vrrp_mcast_group6"],
+        key: "the group is that of the RFC",
+        how: How::Lost,
+    },
+    Keyword {
+        names: &[
+            "vrrp_garp_extra_if",
+            "vrrp_vmac_garp_intvl",
+            "vmac_prefix",
+            "vmac_addr_prefix",
+            "vrrp_strict",
+            "vrrp_notify_priority_changes",
+        ],
+        key: "it has not been built",
+        how: How::Lost,
+    },
+    Keyword {
+        names: &["vrrp_owner_ignore_adverts"],
+        key: "an owner that hears another tells it",
+        how: How::Lost,
+    },
+    Keyword {
+        names: &["vrrp_delay_after_boot"],
+        key: "startup_delay holds at every start, and ends with the first advertisement",
+        how: How::Lost,
+    },
+    Keyword {
+        names: &["nftables_ipvs", "nftables_ipvs_priority", "nftables_ipvs_start_fwmark"],
+        key: "every address is a service of its own",
+        how: How::Lost,
+    },
+    Keyword {
+        names: &[
+            "notify_fifo",
+            "notify_fifo_script",
+            "vrrp_notify_fifo",
+            "vrrp_notify_fifo_script",
+            "lvs_notify_fifo",
+            "lvs_notify_fifo_script",
+            "fifo_write_vrrp_states_on_reload",
+            "rs_init_notifies",
+        ],
+        key: "it has not been built",
+        how: How::Lost,
+    },
+    Keyword {
+        names: &["lvs_flush", "lvs_flush_on_stop", "lvs_flush_onstop", "lvs_sync_daemon", "lvs_timeouts"],
+        key: "it has not been built",
         how: How::Lost,
     },
 ];

@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 
 use common::config::{Diagnostics, Sources};
 
-use super::keyword::{Fate, rows};
-use super::{Disk, check, convert, http, instance, service, site, track};
+use super::{Disk, convert};
 use crate::roles::ROLES;
 
 const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/convert");
@@ -103,35 +102,10 @@ fn a_mistyped_keyword_is_told_with_the_one_that_is_meant() {
 fn no_keyword_of_keepalived_is_unknown() {
     let all = std::fs::read_to_string(format!("{CORPUS}/keywords")).unwrap();
     let known: Vec<String> =
-        tables().iter().flat_map(|(_, rows)| rows.iter().map(|row| row.0.clone())).collect();
+        super::keywords::tables().iter().flat_map(|(_, rows)| rows.iter().map(|row| row.0.clone())).collect();
     let known: Vec<&str> = known.iter().flat_map(|names| names.split(", ")).collect();
     let missing: Vec<&str> = all.split_whitespace().filter(|word| !known.contains(word)).collect();
     assert!(missing.is_empty(), "{missing:?}");
-}
-
-type Rows = Vec<super::keyword::Row>;
-
-fn tables() -> Vec<(&'static str, Rows)> {
-    vec![
-        ("the top of the file", rows(site::TOP)),
-        ("global_defs", rows(site::GLOBAL)),
-        ("vrrp_instance", rows(instance::KEYWORDS)),
-        ("vrrp_sync_group", rows(track::GROUP)),
-        ("vrrp_script", rows(track::SCRIPT)),
-        ("track_file", rows(track::FILE)),
-        ("virtual_server", rows(service::VIRTUAL)),
-        ("real_server", rows(service::REAL)),
-        ("every check", rows(check::COMMON)),
-        ("checks that connect", rows(check::CONNECT)),
-        ("HTTP_GET and SSL_GET", rows(http::KEYWORDS)),
-        ("SSL_GET", rows(http::TLS)),
-        ("url", rows(http::URL)),
-        ("SMTP_CHECK", rows(check::SMTP)),
-        ("DNS_CHECK", rows(check::DNS)),
-        ("UDP_CHECK", rows(check::UDP)),
-        ("MISC_CHECK", rows(check::MISC)),
-        ("FILE_CHECK", rows(check::FILE)),
-    ]
 }
 
 /// `UPDATE=1 cargo test -p holdfast` writes it anew.
@@ -142,18 +116,7 @@ fn the_page_for_users_of_keepalived_has_every_keyword() {
     let mark = "<!-- from here on written by `UPDATE=1 cargo test -p holdfast` -->\n";
     let (by_hand, _) = page.split_once(mark).unwrap();
     let mut wanted = format!("{by_hand}{mark}");
-    for (block, rows) in tables() {
-        wanted.push_str(&format!("\n### {block}\n\n| keyword | in Holdfast |\n|---|---|\n"));
-        for (names, key, fate) in rows {
-            let names = names.replace(", ", "`, `");
-            let text = match fate {
-                Fate::Key => format!("`{key}`"),
-                Fate::Needless => format!("not needed: {key}"),
-                Fate::Lost => format!("not there: {key}"),
-            };
-            wanted.push_str(&format!("| `{names}` | {text} |\n"));
-        }
-    }
+    wanted.push_str(&super::keywords::page());
     if std::env::var_os("UPDATE").is_some() {
         std::fs::write(&path, &wanted).unwrap();
     }

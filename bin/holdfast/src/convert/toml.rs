@@ -11,8 +11,8 @@ pub(super) enum Value {
     Text(String),
     Number(i64),
     Flag(bool),
-    List(Vec<Value>),
-    Table(Vec<(String, Value)>),
+    List(Vec<Self>),
+    Table(Vec<(String, Self)>),
 }
 
 impl From<&str> for Value {
@@ -106,7 +106,7 @@ pub(super) struct Table {
     /// What the operator must know about this table, below the header.
     pub(super) remarks: Vec<String>,
     entries: Vec<(String, Value)>,
-    pub(super) children: Vec<Table>,
+    pub(super) children: Vec<Self>,
 }
 
 impl Table {

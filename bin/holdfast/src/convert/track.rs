@@ -62,6 +62,16 @@ pub(super) const GROUP: &[Keyword<Plain>] = &[
         key: "trackers of members keep their weight",
         how: How::Needless,
     },
+    Keyword {
+        names: &["track_process", "notify_priority_changes", "smtp_alert"],
+        key: "it has not been built",
+        how: How::Lost,
+    },
+    Keyword {
+        names: &["track_bfd"],
+        key: "there is no BFD: short intervals of version 3 notice as fast",
+        how: How::Lost,
+    },
 ];
 
 /// `vrrp_script NAME { … }`

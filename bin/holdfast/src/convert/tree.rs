@@ -16,7 +16,7 @@ pub(super) struct Line {
 pub(super) struct Item {
     pub(super) place: Place,
     pub(super) words: Vec<Word>,
-    pub(super) block: Option<Vec<Item>>,
+    pub(super) block: Option<Vec<Self>>,
     /// The comments on the lines before it and on its own.
     pub(super) comments: Vec<String>,
 }

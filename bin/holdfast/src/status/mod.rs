@@ -1,7 +1,7 @@
 //! `holdfast status`: asks every process for its part and puts them together.
 
 mod grid;
-mod model;
+pub(crate) mod model;
 mod servers;
 mod text;
 mod vrrp;
@@ -59,7 +59,7 @@ pub(crate) fn ask(run_dir: &Path, process: &str) -> Result<Value, CallError> {
 }
 
 /// The parts put together, and who did not answer.
-fn gather(run_dir: &Path, what: Option<What>) -> Result<(Value, Vec<String>), CallError> {
+pub(crate) fn gather(run_dir: &Path, what: Option<What>) -> Result<(Value, Vec<String>), CallError> {
     let head = ask(run_dir, "watchdog")?;
     let mut whole = Map::new();
     // The watchdog's part, alone or with what stands beside it.

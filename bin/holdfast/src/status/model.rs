@@ -5,186 +5,220 @@ use serde_json::Value;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Whole {
-    pub(super) version: String,
-    pub(super) router_id: Option<String>,
+pub(crate) struct Whole {
+    pub(crate) version: String,
+    pub(crate) router_id: Option<String>,
     /// The parts are read one by one, so that a surprise in one leaves the others readable.
-    pub(super) watchdog: Option<Value>,
-    pub(super) vrrp: Option<Value>,
-    pub(super) checker: Option<Value>,
+    pub(crate) watchdog: Option<Value>,
+    pub(crate) vrrp: Option<Value>,
+    pub(crate) checker: Option<Value>,
+}
+
+impl Whole {
+    /// The part of the watchdog.
+    pub(crate) fn watchdog(&self) -> Option<Watchdog> {
+        serde_json::from_value(self.watchdog.clone()?).ok()
+    }
+
+    /// The part of the VRRP process; empty where there is none.
+    pub(crate) fn vrrp(&self) -> Vrrp {
+        self.vrrp.clone().and_then(|part| serde_json::from_value(part).ok()).unwrap_or_default()
+    }
+
+    /// The part of the checker; empty where there is none.
+    pub(crate) fn checker(&self) -> Checker {
+        self.checker.clone().and_then(|part| serde_json::from_value(part).ok()).unwrap_or_default()
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Watchdog {
-    pub(super) pid: u32,
-    pub(super) uptime_s: f64,
-    pub(super) config: Config,
-    pub(super) children: Vec<Child>,
+pub(crate) struct Watchdog {
+    pub(crate) pid: u32,
+    pub(crate) uptime_s: f64,
+    pub(crate) config: Config,
+    pub(crate) children: Vec<Child>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Config {
-    pub(super) path: String,
-    pub(super) generation: u64,
-    pub(super) loaded_at: Value,
-    pub(super) last_reload: Option<Reload>,
+pub(crate) struct Config {
+    pub(crate) path: String,
+    pub(crate) generation: u64,
+    pub(crate) loaded_at: Value,
+    pub(crate) last_reload: Option<Reload>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Reload {
-    pub(super) ok: bool,
-    pub(super) error: Option<String>,
-    pub(super) at: Value,
+pub(crate) struct Reload {
+    pub(crate) ok: bool,
+    pub(crate) error: Option<String>,
+    pub(crate) at: Value,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Child {
-    pub(super) name: String,
-    pub(super) pid: Option<u32>,
-    pub(super) state: String,
-    pub(super) uptime_s: Option<f64>,
-    pub(super) restarts: u64,
-    pub(super) last_restart_reason: Option<String>,
-    pub(super) hello: Hello,
+pub(crate) struct Child {
+    pub(crate) name: String,
+    pub(crate) pid: Option<u32>,
+    pub(crate) state: String,
+    pub(crate) uptime_s: Option<f64>,
+    pub(crate) restarts: u64,
+    pub(crate) last_restart_reason: Option<String>,
+    pub(crate) hello: Hello,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Hello {
-    pub(super) sent: u64,
-    pub(super) answered: u64,
-    pub(super) last_rtt_us: Option<f64>,
+pub(crate) struct Hello {
+    pub(crate) sent: u64,
+    pub(crate) answered: u64,
+    pub(crate) last_rtt_us: Option<f64>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Vrrp {
-    pub(super) instances: Vec<Instance>,
-    pub(super) sync_groups: Vec<SyncGroup>,
-    pub(super) scripts: Vec<Script>,
-    pub(super) files: Vec<File>,
+pub(crate) struct Vrrp {
+    pub(crate) instances: Vec<Instance>,
+    pub(crate) sync_groups: Vec<SyncGroup>,
+    pub(crate) scripts: Vec<Script>,
+    pub(crate) files: Vec<File>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Instance {
-    pub(super) name: String,
-    pub(super) interface: String,
-    pub(super) virtual_router_id: u8,
-    pub(super) version: u8,
-    pub(super) state: String,
-    pub(super) priority: u8,
-    pub(super) effective_priority: u8,
-    pub(super) addresses: Vec<Value>,
-    pub(super) master: Option<String>,
-    pub(super) since_s: Option<f64>,
-    pub(super) faults: Vec<String>,
-    pub(super) handing_over: bool,
-    pub(super) incompatible_peers: Vec<IncompatiblePeer>,
-    pub(super) advertisements: Advertisements,
-    pub(super) transitions: u64,
+pub(crate) struct Instance {
+    pub(crate) name: String,
+    pub(crate) interface: String,
+    pub(crate) virtual_router_id: u8,
+    pub(crate) version: u8,
+    pub(crate) family: String,
+    pub(crate) state: String,
+    pub(crate) priority: u8,
+    pub(crate) effective_priority: u8,
+    pub(crate) addresses: Vec<Value>,
+    pub(crate) master: Option<String>,
+    pub(crate) since_s: Option<f64>,
+    pub(crate) faults: Vec<String>,
+    pub(crate) handing_over: bool,
+    pub(crate) incompatible_peers: Vec<IncompatiblePeer>,
+    pub(crate) advertisements: Advertisements,
+    pub(crate) transitions: u64,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct IncompatiblePeer {
-    pub(super) peer: String,
-    pub(super) field: String,
-    pub(super) mine: String,
-    pub(super) theirs: String,
+pub(crate) struct IncompatiblePeer {
+    pub(crate) peer: String,
+    pub(crate) field: String,
+    pub(crate) mine: String,
+    pub(crate) theirs: String,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Advertisements {
-    pub(super) sent: u64,
-    pub(super) received: u64,
-    pub(super) send_failed: u64,
-    pub(super) rejected: std::collections::BTreeMap<String, u64>,
+pub(crate) struct Advertisements {
+    pub(crate) sent: u64,
+    pub(crate) received: u64,
+    pub(crate) send_failed: u64,
+    pub(crate) rejected: std::collections::BTreeMap<String, u64>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct SyncGroup {
-    pub(super) name: String,
-    pub(super) state: String,
-    pub(super) instances: Vec<String>,
+pub(crate) struct SyncGroup {
+    pub(crate) name: String,
+    pub(crate) state: String,
+    pub(crate) instances: Vec<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Script {
-    pub(super) name: String,
-    pub(super) up: Option<bool>,
-    pub(super) last_exit: Value,
-    pub(super) runs: u64,
+pub(crate) struct Script {
+    pub(crate) name: String,
+    pub(crate) up: Option<bool>,
+    pub(crate) last_exit: Value,
+    pub(crate) runs: u64,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct File {
-    pub(super) name: String,
-    pub(super) path: String,
-    pub(super) number: i32,
+pub(crate) struct File {
+    pub(crate) name: String,
+    pub(crate) path: String,
+    pub(crate) number: i32,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Checker {
-    pub(super) ipvs: Option<Ipvs>,
-    pub(super) virtual_servers: Vec<VirtualServer>,
+pub(crate) struct Checker {
+    pub(crate) ipvs: Option<Ipvs>,
+    pub(crate) virtual_servers: Vec<VirtualServer>,
 }
 
 /// What the checker knows of the kernel's table.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Ipvs {
-    pub(super) services: u64,
-    pub(super) destinations: u64,
-    pub(super) repairs: u64,
-    pub(super) refused: Vec<String>,
-    pub(super) reachable: Option<bool>,
+pub(crate) struct Ipvs {
+    pub(crate) services: u64,
+    pub(crate) destinations: u64,
+    pub(crate) repairs: u64,
+    pub(crate) refused: Vec<String>,
+    pub(crate) reachable: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct VirtualServer {
-    pub(super) address: String,
-    pub(super) addresses: Vec<String>,
-    pub(super) protocol: String,
-    pub(super) scheduler: String,
-    pub(super) forward: String,
-    pub(super) quorum: u64,
-    pub(super) quorum_met: bool,
-    pub(super) sorry_active: bool,
-    pub(super) sorry_server: Option<String>,
-    pub(super) real_servers: Vec<RealServer>,
+pub(crate) struct VirtualServer {
+    pub(crate) address: String,
+    pub(crate) addresses: Vec<String>,
+    pub(crate) protocol: String,
+    pub(crate) scheduler: String,
+    pub(crate) forward: String,
+    pub(crate) quorum: u64,
+    pub(crate) quorum_met: bool,
+    pub(crate) sorry_active: bool,
+    pub(crate) sorry_server: Option<String>,
+    pub(crate) real_servers: Vec<RealServer>,
+}
+
+impl VirtualServer {
+    /// What it is called: its address, and how many more it has.
+    pub(crate) fn name(&self) -> String {
+        match self.addresses.len() {
+            0 | 1 => self.address.clone(),
+            many => format!("{} and {} more", self.address, many - 1),
+        }
+    }
+
+    /// What no other service has.
+    pub(crate) fn key(&self) -> String {
+        format!("{} {}", self.protocol, self.address)
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct RealServer {
-    pub(super) address: String,
-    pub(super) alive: bool,
-    pub(super) weight: i64,
-    pub(super) effective_weight: i64,
-    pub(super) active_connections: Option<u64>,
-    pub(super) inactive_connections: Option<u64>,
-    pub(super) checks: Vec<Check>,
+pub(crate) struct RealServer {
+    pub(crate) address: String,
+    pub(crate) alive: bool,
+    pub(crate) weight: i64,
+    pub(crate) effective_weight: i64,
+    pub(crate) active_connections: Option<u64>,
+    pub(crate) inactive_connections: Option<u64>,
+    pub(crate) since_s: Option<f64>,
+    pub(crate) checks: Vec<Check>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Check {
+pub(crate) struct Check {
     #[serde(rename = "type")]
-    pub(super) kind: String,
-    pub(super) up: Option<bool>,
-    pub(super) last_result: Option<String>,
-    pub(super) last_duration_us: Option<f64>,
-    pub(super) since_s: Option<f64>,
-    pub(super) failures: u64,
+    pub(crate) kind: String,
+    pub(crate) up: Option<bool>,
+    pub(crate) last_result: Option<String>,
+    pub(crate) last_duration_us: Option<f64>,
+    pub(crate) since_s: Option<f64>,
+    pub(crate) failures: u64,
 }

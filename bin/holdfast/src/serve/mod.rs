@@ -1,0 +1,163 @@
+//! `holdfast serve`: the status over HTTP, from a process of its own that needs no privileges but the sockets'.
+//!
+//! It asks the daemon no more than once a second, however many clients there are, and never anything but `status`.
+
+mod history;
+mod metrics;
+mod openmetrics;
+mod page;
+mod stats_csv;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use common::event_loop::clock;
+use common::exit::Exit;
+use serde_json::Value;
+use tiny_http::{Header, Method, Request, Response, Server};
+
+use crate::cli::{Arguments, Serve};
+use crate::output::Output;
+use crate::status::model::{Checker, Whole};
+use history::History;
+
+/// How old an answer may be.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// Serves until it is killed.
+pub(crate) fn run(arguments: &Arguments, how: &Serve, output: &mut Output) -> Exit {
+    let server = match listen(&how.listen) {
+        Ok(server) => server,
+        Err(error) => {
+            output.complain(&format!("cannot listen on {}: {error}\n", how.listen));
+            return Exit::Failed;
+        }
+    };
+    output.complain(&format!("serving on {}\n", how.listen));
+    let mut site = Site::new(arguments.run_dir.clone(), how.compat.is_some());
+    loop {
+        match server.recv() {
+            Ok(request) => site.answer(request),
+            Err(error) => {
+                output.complain(&format!("cannot take a request: {error}\n"));
+                return Exit::Failed;
+            }
+        }
+    }
+}
+
+/// `ADDRESS:PORT`, or `unix:PATH`, where a socket that nobody listens on is replaced.
+fn listen(place: &str) -> Result<Server, Box<dyn std::error::Error + Send + Sync>> {
+    let Some(path) = place.strip_prefix("unix:") else { return Server::http(place) };
+    let path = Path::new(path);
+    let abandoned = || {
+        std::os::unix::net::UnixStream::connect(path)
+            .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+    };
+    if path.exists() && abandoned() {
+        std::fs::remove_file(path)?;
+    }
+    Server::http_unix(path)
+}
+
+/// What is served.
+struct Site {
+    run_dir: PathBuf,
+    compatible: bool,
+    asked: Option<Instant>,
+    status: Value,
+    /// Why the daemon gave no status.
+    fault: Option<String>,
+    history: History,
+}
+
+/// An answer: its status, the kind of its content, and the content.
+type Answer = (u16, &'static str, String);
+
+const HTML: &str = "text/html; charset=utf-8";
+const PLAIN: &str = "text/plain; charset=utf-8";
+
+impl Site {
+    fn new(run_dir: PathBuf, compatible: bool) -> Self {
+        let history = History::default();
+        Self { run_dir, compatible, asked: None, status: Value::Null, fault: None, history }
+    }
+
+    fn answer(&mut self, request: Request) {
+        let (code, kind, content) = if matches!(request.method(), Method::Get | Method::Head) {
+            self.get(request.url())
+        } else {
+            (405, PLAIN, "only GET\n".to_owned())
+        };
+        let mut response = Response::from_string(content).with_status_code(code);
+        for (name, value) in [
+            ("Content-Type", kind),
+            ("Cache-Control", "no-store"),
+            ("X-Content-Type-Options", "nosniff"),
+            ("Referrer-Policy", "no-referrer"),
+            ("X-Frame-Options", "DENY"),
+            ("Content-Security-Policy", POLICY),
+        ] {
+            response.add_header(header(name, value));
+        }
+        // A client that has gone away is its own affair.
+        let _gone = request.respond(response);
+    }
+
+    fn get(&mut self, url: &str) -> Answer {
+        let path = url.split('?').next().unwrap_or_default();
+        let known = ["/", "/body", "/metrics", "/status.json", "/stats;csv", "/health"];
+        if !known.contains(&path) {
+            return (404, PLAIN, format!("there are {}\n", known.join(" ")));
+        }
+        self.refresh(clock::now());
+        let whole: Whole = serde_json::from_value(self.status.clone()).unwrap_or_default();
+        match (path, &self.fault) {
+            // What measures must learn that there is nothing to measure.
+            ("/metrics", _) => (200, openmetrics::CONTENT_TYPE, metrics::render(&whole, self.compatible)),
+            ("/", _) => (200, HTML, page::render(&whole, &self.history, NONCE)),
+            ("/body", _) => (200, HTML, page::body(&whole, &self.history)),
+            (_, Some(fault)) => (503, PLAIN, format!("{fault}\n")),
+            ("/stats;csv", None) => (200, PLAIN, stats_csv::render(&whole.checker())),
+            ("/health", None) => (200, PLAIN, "ok\n".to_owned()),
+            (_, None) => {
+                let text = serde_json::to_string_pretty(&self.status).unwrap_or_default();
+                (200, "application/json", text + "\n")
+            }
+        }
+    }
+
+    /// Asks the daemon, unless it was asked a moment ago.
+    fn refresh(&mut self, now: Instant) {
+        if self.asked.is_some_and(|asked| now.saturating_duration_since(asked) < FRESH) {
+            return;
+        }
+        match crate::status::gather(&self.run_dir, None) {
+            Ok((status, faults)) => {
+                self.fault = (!faults.is_empty()).then(|| faults.join("\n"));
+                self.status = status;
+            }
+            Err(error) => {
+                self.fault = Some(error.to_string());
+                self.status = Value::Null;
+            }
+        }
+        let whole: Whole = serde_json::from_value(self.status.clone()).unwrap_or_default();
+        let checker: Checker = whole.checker();
+        self.history.add(&checker);
+        self.asked = Some(clock::now());
+    }
+}
+
+/// The page's own style and script carry this word; nothing that a server says can be run.
+const NONCE: &str = "holdfast";
+const POLICY: &str = "default-src 'none'; style-src 'nonce-holdfast'; script-src 'nonce-holdfast'; connect-src 'self'; \
+                      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+#[expect(clippy::expect_used, reason = "names and values are written above, in ASCII")]
+fn header(name: &str, value: &str) -> Header {
+    Header::from_bytes(name.as_bytes(), value.as_bytes()).expect("ASCII")
+}

@@ -1,0 +1,75 @@
+//! The answers for a status as the daemon gives it.
+
+use serde_json::json;
+
+use super::*;
+
+fn site(status: Value) -> Site {
+    let mut site = Site::new(PathBuf::from("/nowhere"), true);
+    site.asked = Some(clock::now() + Duration::from_secs(3600));
+    site.status = status;
+    site
+}
+
+fn sample() -> Value {
+    json!({
+        "version": "9.9", "router_id": "lb-1",
+        "watchdog": { "pid": 1, "uptime_s": 7.5, "config": { "generation": 3, "last_reload": { "ok": false, "error": "x" } },
+            "children": [{ "name": "vrrp", "state": "up", "restarts": 2, "hello": { "last_rtt_us": 150 } }] },
+        "vrrp": { "instances": [{ "name": "VI_1", "interface": "eth0", "virtual_router_id": 51, "family": "ipv4", "state": "master",
+            "priority": 100, "effective_priority": 80, "addresses": ["192.0.2.1/24"], "transitions": 2,
+            "advertisements": { "sent": 10, "received": 4, "rejected": { "ttl": 2, "interval": 1 } } }],
+            "scripts": [{ "name": "chk", "up": true, "runs": 5 }] },
+        "checker": { "virtual_servers": [{ "address": "192.0.2.1:80", "protocol": "tcp", "quorum_met": true,
+            "real_servers": [{ "address": "192.0.2.2:80", "alive": true, "effective_weight": 1, "active_connections": 7,
+                "checks": [{ "type": "tcp", "up": true, "last_duration_us": 500, "failures": 1 }] }] }] },
+    })
+}
+
+#[test]
+fn metrics_have_one_series_for_each_state() {
+    let (code, kind, text) = site(sample()).get("/metrics");
+    assert_eq!((code, kind), (200, openmetrics::CONTENT_TYPE));
+    for line in [
+        "holdfast_build_info{version=\"9.9\"} 1",
+        "holdfast_vrrp_state{instance=\"VI_1\",vrid=\"51\",interface=\"eth0\",family=\"ipv4\",state=\"master\"} 1",
+        "holdfast_vrrp_state{instance=\"VI_1\",vrid=\"51\",interface=\"eth0\",family=\"ipv4\",state=\"backup\"} 0",
+        "holdfast_vrrp_rejected_total{instance=\"VI_1\",vrid=\"51\",interface=\"eth0\",family=\"ipv4\",reason=\"ttl\"} 2",
+        "holdfast_config_last_reload_successful 0",
+        "holdfast_rs_active_connections{vs=\"192.0.2.1:80\",protocol=\"tcp\",rs=\"192.0.2.2:80\"} 7",
+        "holdfast_check_duration_seconds{vs=\"192.0.2.1:80\",protocol=\"tcp\",rs=\"192.0.2.2:80\",check=\"tcp\",place=\"0\"} 0.0005",
+        "holdfast_up{process=\"vrrp\"} 1",
+        "keepalived_vrrp_state{iname=\"VI_1\",intf=\"eth0\",vrid=\"51\",ip_address=\"192.0.2.1/24\"} 2",
+        "keepalived_ip_ttl_errors_total{iname=\"VI_1\",intf=\"eth0\",vrid=\"51\"} 2",
+        "# EOF",
+    ] {
+        assert!(text.lines().any(|have| have == line), "{line}\n{text}");
+    }
+    // A family is announced once, and its samples follow.
+    let mut families: Vec<&str> = text.lines().filter(|line| line.starts_with("# TYPE")).collect();
+    let all = families.len();
+    families.sort_unstable();
+    families.dedup();
+    assert_eq!(families.len(), all);
+}
+
+#[test]
+fn a_daemon_that_does_not_answer_is_told() {
+    let mut site = Site::new(PathBuf::from("/nowhere"), false);
+    assert!(site.get("/metrics").2.contains("holdfast_up{process=\"watchdog\"} 0"));
+    assert_eq!(site.get("/status.json").0, 503);
+    assert_eq!(site.get("/health").0, 503);
+    assert!(site.get("/").2.contains("the daemon does not answer"));
+}
+
+#[test]
+fn json_csv_and_the_page() {
+    let mut site = site(sample());
+    let (_, kind, text) = site.get("/status.json");
+    assert_eq!(kind, "application/json");
+    assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), sample());
+    assert!(site.get("/stats;csv").2.contains("192.0.2.1:80,BACKEND,"));
+    let page = site.get("/").2;
+    assert!(page.contains("80 of 100") && page.contains("the last reload was refused: x"), "{page}");
+    assert_eq!(site.get("/etc/passwd").0, 404);
+}
