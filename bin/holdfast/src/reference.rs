@@ -49,10 +49,10 @@ fn place(path: &str) -> Option<(String, String)> {
     let section = match last {
         "" if key == "include" => "include",
         "" | "headers" => return None,
-        "vrrp" if !["instance", "script", "file", "sync_group"].contains(&key) => "vrrp.instance",
+        "vrrp" if !["instance", "script", "file", "process", "sync_group"].contains(&key) => "vrrp.instance",
         "virtual_addresses" | "excluded_addresses" => "address",
         "unicast_peers" => "peer",
-        "track_scripts" | "track_files" | "track_interfaces" => "tracker",
+        "track_scripts" | "track_files" | "track_processes" | "track_interfaces" => "tracker",
         "check" | "urls" => "check",
         "auth" | "notify" | "announce" | "tunnel" | "sorry_server" => last,
         _ => table,

@@ -5,6 +5,7 @@
 //! * [`child`]: what every child process does alike (life line, hello, reload, stop)
 //! * [`control`]: newline-delimited JSON over unix sockets, both ends
 //! * [`checkpoint`]: the state a successor needs, kept outside the process
+//! * [`namespace`]: network namespaces
 //! * [`netlink`]: typed requests to the kernel
 //! * [`script`]: one runner for every script
 //! * [`sys`]: the only unsafe code
@@ -19,6 +20,7 @@ pub mod event_loop;
 pub mod exit;
 pub mod ipvs;
 pub mod log;
+pub mod namespace;
 pub mod netlink;
 pub mod role;
 pub mod script;

@@ -51,6 +51,9 @@ pub fn event(fact: &Fact) -> Value {
         Fact::Script { script, up, outcome } => json!({
             "event": "script_changed", "script": script.as_str(), "up": up, "outcome": outcome,
         }),
+        Fact::Process { process, up, count, wanted } => json!({
+            "event": "process_changed", "process": process.as_str(), "up": up, "count": count, "wanted": wanted,
+        }),
         Fact::Rejected { instance, link, source, reason, suppressed } => json!({
             "event": "packet_dropped",
             "instance": instance.as_ref().map(|tag| tag.name.as_str()),

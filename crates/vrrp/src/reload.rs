@@ -1,13 +1,13 @@
 //! What a new plan changes, object by object: the steps of a reload, in the order they are taken.
 //!
-//! Identity: an instance is its interface, family and identifier; a script, and a sync group, is its name. The rules of
+//! Identity: an instance is its interface, family and identifier; a script, a file, a process, and a sync group, is its name. The rules of
 //! what is carried over are in `docs/reload.md`; `Router::reconfigure` follows them.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::machine::id::Key;
-use crate::plan::{FilePlan, GroupPlan, InstancePlan, Plan, ScriptPlan};
+use crate::plan::{FilePlan, GroupPlan, InstancePlan, Plan, ProcessPlan, ScriptPlan};
 
 /// What happens to one object.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,6 +93,18 @@ pub fn diff(old: &Plan, new: &Plan) -> Vec<Step> {
             changes: |a: &FilePlan, b: &FilePlan| {
                 vec![format!("path {} -> {}", a.path.display(), b.path.display())]
             },
+        },
+    );
+    let processes =
+        |plan: &Plan| plan.processes.iter().map(|p| (p.name.clone(), p.clone())).collect::<BTreeMap<_, _>>();
+    compare(
+        &mut steps,
+        &processes(old),
+        &processes(new),
+        &Kind {
+            object: |p: &ProcessPlan| format!("vrrp process {}", p.name),
+            place: |p: &ProcessPlan| p.program.clone(),
+            changes: process_changes,
         },
     );
     let groups =
@@ -189,6 +201,17 @@ fn script_changes(a: &ScriptPlan, b: &ScriptPlan) -> Vec<String> {
     list.debug("interval", &a.interval, &b.interval);
     list.value("rise", &a.rise, &b.rise);
     list.value("fall", &a.fall, &b.fall);
+    list.word("initial", a.initial == b.initial);
+    list.0
+}
+
+fn process_changes(a: &ProcessPlan, b: &ProcessPlan) -> Vec<String> {
+    let mut list = Changes::default();
+    list.value("program", &a.program, &b.program);
+    list.word("arguments", a.arguments == b.arguments);
+    list.value("number", &a.wanted(), &b.wanted());
+    list.debug("fork_delay", &a.fork_delay, &b.fork_delay);
+    list.debug("terminate_delay", &a.terminate_delay, &b.terminate_delay);
     list.0
 }
 

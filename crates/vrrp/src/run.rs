@@ -23,6 +23,7 @@ use crate::effects::leftovers::Leftovers;
 use crate::effects::scripts::Scripts;
 use crate::io::files::Files;
 use crate::io::listener::Heard;
+use crate::io::processes::Processes;
 use crate::machine::action::Action;
 use crate::machine::event::{Event, ObservedLink};
 use crate::machine::id::{Family, LinkName};
@@ -70,6 +71,8 @@ pub enum Key {
     Scripts,
     /// What the kernel says of the tracked files.
     Files,
+    /// What the kernel says of processes.
+    Processes,
     /// The adverts of an interface and family.
     Listener(LinkName, Family),
 }
@@ -103,6 +106,7 @@ struct Running {
     leftovers: Leftovers,
     effects: Effects<LoopKey>,
     files: Files<LoopKey>,
+    processes: Processes<LoopKey>,
     saving: Saving,
     buffer: Box<[u8]>,
     // Empty between turns; kept for their memory.
@@ -183,6 +187,7 @@ impl Running {
             leftovers,
             effects,
             files,
+            processes: Processes::new(ChildKey::App(Key::Processes), registry),
             saving,
             buffer: vec![0; PACKET].into_boxed_slice(),
             actions: Vec::new(),
@@ -190,6 +195,7 @@ impl Running {
         };
         running.feed(Event::LinksObserved(picture), now);
         running.files.watch(&configured.plan.files, now, &mut running.news);
+        running.processes.watch(&configured.plan.processes, now, &mut running.news);
         running.settle(now);
         if let Some(bytes) = checkpoint
             && let Err(error) = running.router.restore(&bytes, now, running.saving.uptime(now))
@@ -254,6 +260,9 @@ impl Running {
         if self.files.poll_timeout().is_some_and(|due| due <= now) {
             self.files.timeout(now, &mut self.news);
         }
+        if self.processes.poll_timeout().is_some_and(|due| due <= now) {
+            self.processes.timeout(now, &mut self.news);
+        }
         if self.router.poll_timeout().is_some_and(|due| due <= now) {
             self.router.handle_timeout(now, &mut self.actions);
         }
@@ -262,8 +271,10 @@ impl Running {
 
     fn poll_timeout(&self) -> Option<Instant> {
         let Effects { kernel, scripts, .. } = &self.effects;
-        [self.router.poll_timeout(), kernel.poll_timeout(), scripts.poll_timeout(), self.files.poll_timeout()]
+        let files = [self.files.poll_timeout(), self.processes.poll_timeout()];
+        [self.router.poll_timeout(), kernel.poll_timeout(), scripts.poll_timeout()]
             .into_iter()
+            .chain(files)
             .flatten()
             .min()
     }
@@ -289,6 +300,11 @@ impl App for Vrrp {
             }
             Key::Files => {
                 let drained = running.files.ready(now, &mut running.news);
+                running.settle(now);
+                drained
+            }
+            Key::Processes => {
+                let drained = running.processes.ready(now, &mut running.news);
                 running.settle(now);
                 drained
             }
@@ -319,8 +335,12 @@ impl App for Vrrp {
     }
 
     fn status(&mut self, now: Instant) -> Value {
-        let status = self.running.as_ref().map(|running| running.router.status(now));
-        serde_json::to_value(status).unwrap_or_default()
+        let Some(running) = &self.running else { return Value::Null };
+        let mut status = serde_json::to_value(running.router.status(now)).unwrap_or_default();
+        if let Some(fields) = status.as_object_mut() {
+            fields.insert("process_reports_refused".to_owned(), running.processes.trouble().into());
+        }
+        status
     }
 
     fn checkpoint(&mut self) -> Option<Vec<u8>> {
@@ -360,6 +380,7 @@ impl App for Vrrp {
             }
             running.settle(now);
             running.router.reconfigure(next.plan.clone(), now, &mut running.actions);
+            running.processes.watch(&next.plan.processes, now, &mut running.news);
             running.settle(now);
             running.saving.touched(now, true);
         }

@@ -15,6 +15,8 @@ pub struct Status {
     pub scripts: Vec<ScriptStatus>,
     /// The tracked files.
     pub files: Vec<FileStatus>,
+    /// The tracked processes.
+    pub processes: Vec<ProcessStatus>,
 }
 
 /// A virtual router.
@@ -117,6 +119,21 @@ pub struct FileStatus {
     pub path: String,
     /// The number in it; 0 if it is missing or has none.
     pub number: i32,
+}
+
+/// A tracked process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ProcessStatus {
+    /// Its name.
+    pub name: String,
+    /// The program.
+    pub program: String,
+    /// Its verdict; null until it was counted once.
+    pub up: Option<bool>,
+    /// How many run.
+    pub count: Option<u32>,
+    /// How many are wanted, in words.
+    pub wanted: String,
 }
 
 /// A tracked script.

@@ -6,13 +6,14 @@ use common::ipvs::{Family, ListedDestination, ListedService};
 use common::netlink::address::Address;
 use common::netlink::link::Link;
 use common::netlink::monitor::reports;
+use common::netlink::process;
 use common::netlink::route::Route;
 use common::netlink::rule::Rule;
 use common::netlink::{Attributes, Message, Reply};
 
 /// A datagram of reports; then the same bytes as one object of every kind.
 pub fn netlink(data: &[u8]) {
-    let _seen = reports(data).count();
+    let _seen = reports(data).count() + process::reports(data).count();
     let kinds = [libc::RTM_NEWLINK, libc::RTM_NEWADDR, libc::RTM_NEWROUTE, libc::RTM_NEWRULE];
     for kind in kinds {
         object(&Reply { kind, payload: data });

@@ -84,6 +84,9 @@ pub(crate) struct Vrrp {
     pub(crate) sync_groups: Vec<SyncGroup>,
     pub(crate) scripts: Vec<Script>,
     pub(crate) files: Vec<File>,
+    pub(crate) processes: Vec<Process>,
+    /// Why the kernel does not report processes.
+    pub(crate) process_reports_refused: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -148,6 +151,16 @@ pub(crate) struct File {
     pub(crate) name: String,
     pub(crate) path: String,
     pub(crate) number: i32,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Process {
+    pub(crate) name: String,
+    pub(crate) program: String,
+    pub(crate) up: Option<bool>,
+    pub(crate) count: Option<u32>,
+    pub(crate) wanted: String,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -1,4 +1,4 @@
-//! Virtual routers, groups and tracked scripts.
+//! Virtual routers, groups, and what they track.
 
 use serde_json::Value;
 
@@ -23,6 +23,13 @@ pub(super) fn problems(part: &Vrrp) -> Vec<String> {
     for script in part.scripts.iter().filter(|script| script.up == Some(false)) {
         problems.push(format!("script {} fails: {}", script.name, plain(&script.last_exit)));
     }
+    for process in part.processes.iter().filter(|process| process.up == Some(false)) {
+        let count = process.count.map_or("?".to_owned(), |count| count.to_string());
+        problems.push(format!("process {}: {count} run, wanted: {}", process.name, process.wanted));
+    }
+    if let Some(why) = &part.process_reports_refused {
+        problems.push(format!("processes are looked for once a second: {why}"));
+    }
     problems
 }
 
@@ -33,6 +40,14 @@ fn state(state: &str) -> Cell {
         _ => Tone::Calm,
     };
     Cell(state.to_uppercase(), tone)
+}
+
+fn verdict(up: Option<bool>) -> Cell {
+    match up {
+        Some(true) => Cell("up".to_owned(), Tone::Good),
+        Some(false) => Cell("DOWN".to_owned(), Tone::Bad),
+        None => Cell("not known yet".to_owned(), Tone::Calm),
+    }
 }
 
 /// Address with prefix, however the part writes it.
@@ -108,16 +123,25 @@ pub(super) fn render(part: &Vrrp, colour: bool) -> String {
     if !part.scripts.is_empty() {
         let mut grid = Grid::new(&["SCRIPT", "STATE", "LAST EXIT", "RUNS"]);
         for script in &part.scripts {
-            let state = match script.up {
-                Some(true) => Cell("up".to_owned(), Tone::Good),
-                Some(false) => Cell("DOWN".to_owned(), Tone::Bad),
-                None => Cell("not known yet".to_owned(), Tone::Calm),
-            };
+            let state = verdict(script.up);
             grid.row(vec![
                 script.name.as_str().into(),
                 state,
                 plain(&script.last_exit).into(),
                 script.runs.to_string().into(),
+            ]);
+        }
+        out.push_str(&format!("\n{}", grid.render(0, colour)));
+    }
+    if !part.processes.is_empty() {
+        let mut grid = Grid::new(&["PROCESS", "STATE", "COUNT", "WANTED", "PROGRAM"]);
+        for process in &part.processes {
+            grid.row(vec![
+                process.name.as_str().into(),
+                verdict(process.up),
+                process.count.map_or("-".to_owned(), |count| count.to_string()).into(),
+                process.wanted.as_str().into(),
+                process.program.as_str().into(),
             ]);
         }
         out.push_str(&format!("\n{}", grid.render(0, colour)));

@@ -2,7 +2,7 @@
 //!
 //! [`Socket`] sends requests and reads the answers; it knows nothing of the objects. One file per kernel
 //! object ([`link`], [`address`], [`route`], [`rule`]) builds the messages and parses what comes back;
-//! [`monitor`] is a separate, non-blocking socket. The kernel answers a request while it is being sent, so
+//! [`monitor`] and [`process`] are separate, non-blocking sockets. The kernel answers a request while it is being sent, so
 //! a request socket blocks for no longer than the call itself; a receive limit guards against the rest.
 //!
 //! The socket and the protocol's constants come from `neli`; its message framing is not used, because it
@@ -15,6 +15,7 @@ pub mod generic;
 pub mod link;
 mod message;
 pub mod monitor;
+pub mod process;
 pub mod route;
 pub mod rule;
 mod socket;

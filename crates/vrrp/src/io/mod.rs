@@ -5,4 +5,5 @@ pub mod announcer;
 pub mod files;
 pub mod filter;
 pub mod listener;
+pub mod processes;
 pub mod sender;

@@ -55,6 +55,13 @@ pub enum Event<'a> {
         /// The number in it; 0 if it is missing or has none.
         number: i32,
     },
+    /// A tracked process of the plan was counted, at start, at a reload, or because the number changed.
+    ProcessesCounted {
+        /// The process.
+        process: Name,
+        /// How many run.
+        count: u32,
+    },
     /// `Action::OpenListener` was performed. Always told, so that an earlier failure ends.
     ListenerOpened {
         /// The interface.

@@ -131,6 +131,14 @@ pub enum Cause {
     FileIsNotZero(Name),
     /// A file tracked in reverse and without weight has the number 0, or none.
     FileIsZero(Name),
+    /// The number in a tracked file takes away more than any priority.
+    FileForces(Name),
+    /// A tracked process without weight does not run in the number wanted.
+    ProcessMissing(Name),
+    /// A process tracked in reverse runs in the number wanted.
+    ProcessRuns(Name),
+    /// A tracked process without weight has not been counted yet.
+    ProcessPending(Name),
     /// Another member of the sync group is in fault.
     Member(Name),
 }
@@ -139,7 +147,7 @@ impl Cause {
     /// Not a fault yet: the answer is still to come.
     #[must_use]
     pub const fn is_pending(&self) -> bool {
-        matches!(self, Self::ScriptPending(_))
+        matches!(self, Self::ScriptPending(_) | Self::ProcessPending(_))
     }
 
     /// Whether an instance on this interface can still send adverts in spite of it.
@@ -154,6 +162,10 @@ impl Cause {
             | Self::LinkUp(_)
             | Self::FileIsNotZero(_)
             | Self::FileIsZero(_)
+            | Self::FileForces(_)
+            | Self::ProcessMissing(_)
+            | Self::ProcessRuns(_)
+            | Self::ProcessPending(_)
             | Self::Member(_) => true,
         }
     }
@@ -174,6 +186,10 @@ impl fmt::Display for Cause {
             Self::ScriptSucceeds(n) => write!(f, "script {n} succeeds"),
             Self::FileIsNotZero(n) => write!(f, "file {n} says other than 0"),
             Self::FileIsZero(n) => write!(f, "file {n} says 0, or nothing"),
+            Self::FileForces(n) => write!(f, "file {n} takes away the whole priority"),
+            Self::ProcessMissing(n) => write!(f, "process {n} does not run in the number wanted"),
+            Self::ProcessRuns(n) => write!(f, "process {n} runs"),
+            Self::ProcessPending(n) => write!(f, "process {n} has not been counted yet"),
             Self::Member(n) => write!(f, "sync group member {n} is in fault"),
         }
     }
@@ -275,6 +291,17 @@ pub enum Fact {
         /// How its last run ended, in words.
         outcome: String,
     },
+    /// A tracked process changed its verdict.
+    Process {
+        /// The process.
+        process: Name,
+        /// The verdict now.
+        up: bool,
+        /// How many run.
+        count: u32,
+        /// How many are wanted, in words.
+        wanted: String,
+    },
     /// A packet was dropped.
     Rejected {
         /// The instance it was for, if there is one.
@@ -349,7 +376,8 @@ impl Fact {
             | Self::Priority { .. }
             | Self::MasterHeard { .. }
             | Self::InferiorHeard { .. }
-            | Self::Script { .. } => Severity::Info,
+            | Self::Script { .. }
+            | Self::Process { .. } => Severity::Info,
         }
     }
 }
@@ -392,6 +420,10 @@ impl fmt::Display for Fact {
                     "script {} script={script} outcome=\"{outcome}\"",
                     if *up { "succeeds" } else { "fails" }
                 )
+            }
+            Self::Process { process, up, count, wanted } => {
+                let verdict = if *up { "runs" } else { "does not run as wanted" };
+                write!(f, "process {verdict} process={process} count={count} wanted=\"{wanted}\"")
             }
             Self::Rejected { instance, link, source, reason, suppressed } => {
                 write!(f, "packet dropped interface={link} source={source} reason=\"{reason}\"")?;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::group::Group;
-use super::id::{InstanceId, Key, LinkName, Name};
+use super::id::{InstanceId, Key, LinkName};
 use super::instance::Instance;
 use crate::plan::{Tracked, Tracker};
 
@@ -13,8 +13,7 @@ use crate::plan::{Tracked, Tracker};
 pub(super) struct Index {
     by_link: BTreeMap<LinkName, BTreeSet<InstanceId>>,
     by_address: BTreeMap<(LinkName, IpAddr), InstanceId>,
-    by_script: BTreeMap<Name, BTreeSet<InstanceId>>,
-    by_file: BTreeMap<Name, BTreeSet<InstanceId>>,
+    by_name: BTreeMap<Tracked, BTreeSet<InstanceId>>,
     trackers: BTreeMap<InstanceId, Vec<Tracker>>,
     group_of: BTreeMap<InstanceId, usize>,
 }
@@ -63,11 +62,8 @@ impl Index {
         }
         for tracker in &trackers {
             match &tracker.what {
-                Tracked::Script(name) => {
-                    self.by_script.entry(name.clone()).or_default().insert(id);
-                }
-                Tracked::File(name) => {
-                    self.by_file.entry(name.clone()).or_default().insert(id);
+                Tracked::Script(_) | Tracked::File(_) | Tracked::Process(_) => {
+                    self.by_name.entry(tracker.what.clone()).or_default().insert(id);
                 }
                 Tracked::Link(link) => {
                     self.by_link.entry(*link).or_default().insert(id);
@@ -87,14 +83,9 @@ impl Index {
         self.by_address.get(&(link, address)).copied()
     }
 
-    /// Instances that watch a script.
-    pub(super) fn on_script(&self, script: &Name) -> Vec<InstanceId> {
-        self.by_script.get(script).into_iter().flatten().copied().collect()
-    }
-
-    /// Instances that watch a file.
-    pub(super) fn on_file(&self, file: &Name) -> Vec<InstanceId> {
-        self.by_file.get(file).into_iter().flatten().copied().collect()
+    /// Instances that watch something that is tracked by its name.
+    pub(super) fn on(&self, what: &Tracked) -> Vec<InstanceId> {
+        self.by_name.get(what).into_iter().flatten().copied().collect()
     }
 
     /// The trackers of an instance, its group's and fellow members' included.

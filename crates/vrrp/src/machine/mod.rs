@@ -21,6 +21,7 @@ mod links;
 mod owned;
 mod packet;
 mod peers;
+mod process;
 pub mod router;
 mod script;
 pub mod timing;

@@ -18,8 +18,9 @@ use super::index::Index;
 use super::instance::{Cx, Instance, State};
 use super::limiter::Limiter;
 use super::links::Links;
+use super::process::Process;
 use super::script::Script;
-use crate::plan::Plan;
+use crate::plan::{Plan, Tracked};
 use crate::wire::admit::{Datagram, Reject};
 use crate::wire::advert::View;
 use listen::Listeners;
@@ -50,6 +51,7 @@ pub struct Router {
     scripts: BTreeMap<Name, Script>,
     // The numbers in the tracked files.
     files: BTreeMap<Name, i32>,
+    processes: BTreeMap<Name, Process>,
     links: Links,
     listeners: Listeners,
     index: Index,
@@ -71,6 +73,7 @@ enum Phase {
 enum Owner {
     Instance(InstanceId),
     Script(Name),
+    Process(Name),
     Listener(LinkName, Family),
 }
 
@@ -88,6 +91,7 @@ impl Router {
             groups: Vec::new(),
             scripts: BTreeMap::new(),
             files: BTreeMap::new(),
+            processes: BTreeMap::new(),
             links: Links::default(),
             listeners: Listeners::default(),
             index: Index::default(),
@@ -100,6 +104,9 @@ impl Router {
         }
         for script in &plan.scripts {
             router.scripts.insert(script.name.clone(), Script::new(script.clone(), now));
+        }
+        for process in &plan.processes {
+            router.processes.insert(process.name.clone(), Process::new(process.clone()));
         }
         router.plan = plan;
         router.regroup();
@@ -166,6 +173,7 @@ impl Router {
         for script in scripts {
             self.schedule_script(&script);
         }
+        self.schedule_processes();
         self.handle_timeout(now, out);
     }
 
@@ -216,6 +224,9 @@ impl Router {
             Event::AddressVanished { link, address } => self.address_vanished(link, address, now, out),
             Event::ScriptFinished { script, outcome } => self.script_finished(&script, outcome, now, out),
             Event::FileRead { file, number } => self.file_read(file, number, now, out),
+            Event::ProcessesCounted { process, count } => {
+                self.process_turned(&process, now, out, |known, out| known.counted(count, now, out));
+            }
             Event::ListenerOpened { link, family } => {
                 if self.listeners.opened((link, family)) {
                     self.listeners_changed(link, now, out);
@@ -248,7 +259,8 @@ impl Router {
     /// Does everything that is due; afterwards the next deadline lies in the future.
     pub fn handle_timeout(&mut self, now: Instant, out: &mut Vec<Action>) {
         // Each owner moves its deadline past `now` when it acts; the bound is for the day one does not.
-        let most = 4 * (self.instances.len() + self.scripts.len() + self.listeners.len()) + 16;
+        let owners = [self.instances.len(), self.scripts.len(), self.processes.len(), self.listeners.len()];
+        let most = 4 * owners.iter().sum::<usize>() + 16;
         for _ in 0..most {
             let Some(owner) = self.deadlines.pop_due(now) else {
                 break;
@@ -264,6 +276,9 @@ impl Router {
                         script.handle_timeout(now, out);
                         self.schedule_script(&name);
                     }
+                }
+                Owner::Process(name) => {
+                    self.process_turned(&name, now, out, |process, out| process.handle_timeout(now, out));
                 }
                 Owner::Listener(link, family) => {
                     self.listeners.retry((link, family), now, out);
@@ -355,6 +370,12 @@ impl Router {
         self.deadlines.set(&Owner::Script(name.clone()), at);
     }
 
+    fn schedule_processes(&mut self) {
+        for (name, process) in &self.processes {
+            self.deadlines.set(&Owner::Process(name.clone()), process.poll_timeout());
+        }
+    }
+
     fn schedule_listener(&mut self, which: (LinkName, Family)) {
         self.deadlines.set(&Owner::Listener(which.0, which.1), self.listeners.retry_at(which));
     }
@@ -379,10 +400,28 @@ impl Router {
     }
 
     fn file_read(&mut self, file: Name, number: i32, now: Instant, out: &mut Vec<Action>) {
-        let watching = self.index.on_file(&file);
+        let watching = self.index.on(&Tracked::File(file.clone()));
         // One that a reload is about to add is remembered for it.
         if self.files.insert(file, number) != Some(number) {
             for id in watching {
+                self.assess(id, now, out);
+            }
+        }
+    }
+
+    /// Lets a process judge, and whoever watches it if the verdict changed.
+    fn process_turned(
+        &mut self,
+        name: &Name,
+        now: Instant,
+        out: &mut Vec<Action>,
+        judge: impl FnOnce(&mut Process, &mut Vec<Action>) -> bool,
+    ) {
+        let Some(process) = self.processes.get_mut(name) else { return };
+        let turned = judge(process, out);
+        self.deadlines.set(&Owner::Process(name.clone()), process.poll_timeout());
+        if turned {
+            for id in self.index.on(&Tracked::Process(name.clone())) {
                 self.assess(id, now, out);
             }
         }
@@ -395,7 +434,7 @@ impl Router {
         let changed = script.finished(outcome, out);
         self.schedule_script(name);
         if changed {
-            for id in self.index.on_script(name) {
+            for id in self.index.on(&Tracked::Script(name.clone())) {
                 self.assess(id, now, out);
             }
         }

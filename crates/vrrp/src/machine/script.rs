@@ -13,8 +13,10 @@ use crate::plan::ScriptPlan;
 #[derive(Debug)]
 pub(super) struct Script {
     pub(super) plan: ScriptPlan,
-    /// `None` until it has ended once.
+    /// `None` while its first end is waited for.
     pub(super) up: Option<bool>,
+    /// No run has been judged.
+    pub(super) fresh: bool,
     /// Results in a row against the verdict.
     pub(super) streak: u8,
     pub(super) last: Option<ScriptOutcome>,
@@ -27,7 +29,18 @@ pub(super) struct Script {
 
 impl Script {
     pub(super) const fn new(plan: ScriptPlan, now: Instant) -> Self {
-        Self { plan, up: None, streak: 0, last: None, runs: 0, running: false, stale: false, next_at: now }
+        let up = plan.initial;
+        Self {
+            plan,
+            up,
+            fresh: true,
+            streak: 0,
+            last: None,
+            runs: 0,
+            running: false,
+            stale: false,
+            next_at: now,
+        }
     }
 
     pub(super) fn reading(&self) -> Reading {
@@ -62,13 +75,14 @@ impl Script {
         let words = outcome.to_string();
         self.last = Some(outcome);
         let needed = if good { self.plan.rise } else { self.plan.fall };
+        let fresh = std::mem::take(&mut self.fresh);
         if self.up == Some(good) {
             self.streak = 0;
             return false;
         }
         self.streak = self.streak.saturating_add(1);
         // The first result of all is believed at once.
-        if self.up.is_some() && self.streak < needed {
+        if !fresh && self.streak < needed {
             return false;
         }
         self.streak = 0;

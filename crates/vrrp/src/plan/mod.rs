@@ -20,8 +20,10 @@ mod address;
 mod instance;
 mod layers;
 mod parts;
+mod process;
 mod read;
 
+pub use process::{Arguments, Exactness, ProcessPlan};
 pub use read::plan;
 
 /// Everything the VRRP process is to do.
@@ -35,6 +37,8 @@ pub struct Plan {
     pub scripts: Vec<ScriptPlan>,
     /// The tracked files.
     pub files: Vec<FilePlan>,
+    /// The tracked processes.
+    pub processes: Vec<ProcessPlan>,
 }
 
 impl Plan {
@@ -236,6 +240,8 @@ pub enum Tracked {
     Link(LinkName),
     /// The number in a file of the plan.
     File(Name),
+    /// How many of a process of the plan run.
+    Process(Name),
 }
 
 /// A script that is run again and again.
@@ -251,6 +257,8 @@ pub struct ScriptPlan {
     pub rise: u8,
     /// Bad runs in a row before it counts as down.
     pub fall: u8,
+    /// What it counts as before its first run has ended; nothing where that is waited for.
+    pub initial: Option<bool>,
 }
 
 /// A file with a number in it.

@@ -32,13 +32,15 @@ pub(super) type Named = BTreeMap<String, (Span, i16)>;
 pub(super) struct Known {
     pub(super) scripts: Named,
     pub(super) files: Named,
+    pub(super) processes: Named,
 }
 
-/// `track_scripts`, `track_files` and `track_interfaces`.
+/// `track_scripts`, `track_files`, `track_processes` and `track_interfaces`.
 pub(super) fn trackers(t: &mut Layers<'_>, known: &Known, d: &mut Diagnostics) -> Vec<Located<Tracker>> {
     let mut trackers: Vec<Located<Tracker>> = Vec::new();
     named(t, "track_scripts", "script", &known.scripts, Tracked::Script, &mut trackers, d);
     named(t, "track_files", "file", &known.files, Tracked::File, &mut trackers, d);
+    named(t, "track_processes", "process", &known.processes, Tracked::Process, &mut trackers, d);
     if let Some(value) = t.value("track_interfaces", d) {
         for item in value.one_or_list() {
             let Some((name, weight, reverse)) = tracker::<IfName>(&item, "interface", d) else { continue };
@@ -69,7 +71,7 @@ fn named(
             if names.is_empty() {
                 fault.hint(format!("define it with [[vrrp.{kind}]]"));
             } else {
-                fault.hint(format!("the {kind}s are: {}", names.join(", ")));
+                fault.hint(format!("the {} are: {}", plural(kind), names.join(", ")));
             }
             continue;
         };
@@ -77,6 +79,11 @@ fn named(
         let tracker = Tracker { what, weight: weight.unwrap_or(*default), reverse };
         push(trackers, Located { value: tracker, span: name.span }, d);
     }
+}
+
+/// More than one of a kind.
+pub(super) fn plural(kind: &str) -> String {
+    format!("{kind}{}", if kind.ends_with('s') { "es" } else { "s" })
 }
 
 fn push(list: &mut Vec<Located<Tracker>>, tracker: Located<Tracker>, d: &mut Diagnostics) {

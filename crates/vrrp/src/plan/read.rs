@@ -11,7 +11,7 @@ use common::config::{CommandLine, Diagnostics, Located, Span, Table, UserName};
 use super::instance::{self, Read};
 use super::layers::Layers;
 use super::parts::{self, Known, Named, WEIGHTS};
-use super::{FilePlan, GroupPlan, Plan, ScriptPlan, Tracked};
+use super::{FilePlan, GroupPlan, Plan, ScriptPlan, Tracked, process};
 use crate::machine::action::Command;
 use crate::machine::id::{Key, LinkName, Name};
 use crate::wire::admit::is_link_local;
@@ -21,7 +21,8 @@ pub fn plan(root: &mut Table<'_>, d: &mut Diagnostics) -> Plan {
     let Some(mut vrrp) = root.table("vrrp", d) else { return Plan::default() };
     let (scripts, known_scripts) = defined(&mut vrrp, "script", script, d);
     let (files, known_files) = defined(&mut vrrp, "file", file, d);
-    let known = Known { scripts: known_scripts, files: known_files };
+    let (processes, known_processes) = defined(&mut vrrp, "process", process::read, d);
+    let known = Known { scripts: known_scripts, files: known_files, processes: known_processes };
     let instances = vrrp.tables("instance", d);
     let groups = vrrp.tables("sync_group", d);
     instance::refuse_own_keys(&mut vrrp, d);
@@ -32,14 +33,20 @@ pub fn plan(root: &mut Table<'_>, d: &mut Diagnostics) -> Plan {
     check_keys(&read, d);
     check_addresses(&read, d);
     let groups = self::groups(groups, &read, &known, d);
-    let plan = Plan { instances: read.into_iter().filter_map(|r| r.plan).collect(), groups, scripts, files };
+    let plan = Plan {
+        instances: read.into_iter().filter_map(|r| r.plan).collect(),
+        groups,
+        scripts,
+        files,
+        processes,
+    };
     check_unused(&plan, &known, d);
     // Everything that may stand in it was asked for by `check_defaults`, which also told what was unknown.
     plan
 }
 
 /// A thing's name, its default weight, and its plan unless a fault that was reported leaves none.
-type Defined<P> = (Located<String>, i16, Option<P>);
+pub(super) type Defined<P> = (Located<String>, i16, Option<P>);
 
 /// The things of one kind that are defined by themselves, to be used by their names.
 fn defined<P>(
@@ -56,7 +63,7 @@ fn defined<P>(
             d.error(name.span, "`name`: a name is not empty and has no control characters");
         }
         if let Some((first, _)) = places.get(&name.value) {
-            d.error(name.span, format!("there are two {kind}s \"{}\"", name.value))
+            d.error(name.span, format!("there are two {} \"{}\"", parts::plural(kind), name.value))
                 .note(*first, "first defined here");
             continue;
         }
@@ -75,6 +82,7 @@ fn script(mut t: Table<'_>, d: &mut Diagnostics) -> Option<Defined<ScriptPlan>> 
     let weight = t.within_or("weight", &WEIGHTS, 0, d);
     let rise = t.within_or("rise", &(1..=255), 1, d);
     let fall = t.within_or("fall", &(1..=255), 1, d);
+    let initial = t.choice("initial", &[("up", true), ("down", false)], d).map(|initial| initial.value);
     let user = t.optional::<UserName>("user", d).map(|u| u.value.as_str().to_owned());
     t.finish(d);
     let name = name?;
@@ -84,6 +92,7 @@ fn script(mut t: Table<'_>, d: &mut Diagnostics) -> Option<Defined<ScriptPlan>> 
         interval,
         rise,
         fall,
+        initial,
     });
     Some((name, weight, plan))
 }
@@ -240,4 +249,5 @@ fn check_unused(plan: &Plan, known: &Known, d: &mut Diagnostics) {
     };
     check(&known.scripts, "script", Tracked::Script);
     check(&known.files, "file", Tracked::File);
+    check(&known.processes, "process", Tracked::Process);
 }

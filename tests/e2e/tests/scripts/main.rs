@@ -1,6 +1,7 @@
-//! Scripts: tracked ones that move the virtual address, notify commands in their order, and what may be run at all.
+//! Scripts and processes: tracked ones that move the virtual address, notify commands in their order, and what may be run at all.
 
 mod notify;
+mod processes;
 mod safety;
 mod stage;
 mod tracking;

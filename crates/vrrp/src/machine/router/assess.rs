@@ -9,6 +9,7 @@ use crate::machine::fact::{Cause, Fact, Reason};
 use crate::machine::group::{self, Move};
 use crate::machine::id::{InstanceId, Name};
 use crate::machine::instance::{Cx, Instance, Then, notify_group};
+use crate::machine::process::Process;
 use crate::machine::script::Script;
 use crate::machine::track::{self, Reading};
 
@@ -56,7 +57,8 @@ impl Router {
         }
         let script = |name: &Name| self.scripts.get(name).map_or(Reading::Pending, Script::reading);
         let file = |name: &Name| self.files.get(name).copied().unwrap_or(0);
-        let sum = track::assess(self.index.trackers(id), &self.links, script, file);
+        let process = |name: &Name| self.processes.get(name).map_or(Reading::Pending, Process::reading);
+        let sum = track::assess(self.index.trackers(id), &self.links, script, file, process);
         causes.extend(sum.causes);
         (causes, track::effective_priority(instance.plan.priority, sum.weight))
     }

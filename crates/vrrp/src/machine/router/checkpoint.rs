@@ -23,6 +23,8 @@ struct Saved {
     format: u32,
     instances: Vec<SavedInstance>,
     scripts: Vec<SavedScript>,
+    #[serde(default)]
+    processes: Vec<SavedProcess>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -48,6 +50,12 @@ struct SavedScript {
     name: String,
     up: bool,
     streak: u8,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct SavedProcess {
+    name: String,
+    up: bool,
 }
 
 /// Why a checkpoint was not used.
@@ -136,7 +144,15 @@ impl Router {
             let name = script.plan.name.to_string();
             Some(SavedScript { name, up: script.up?, streak: script.streak })
         });
-        let saved = Saved { format: FORMAT, instances: instances.collect(), scripts: scripts.collect() };
+        let processes = self.processes.values().filter_map(|process| {
+            Some(SavedProcess { name: process.plan.name.to_string(), up: process.up? })
+        });
+        let saved = Saved {
+            format: FORMAT,
+            instances: instances.collect(),
+            scripts: scripts.collect(),
+            processes: processes.collect(),
+        };
         // Nothing in it can fail to be written.
         serde_json::to_vec(&saved).unwrap_or_default()
     }
@@ -157,7 +173,13 @@ impl Router {
         for script in saved.scripts {
             if let Some(known) = self.scripts.get_mut(&script.name.as_str().into()) {
                 known.up = Some(script.up);
+                known.fresh = false;
                 known.streak = script.streak;
+            }
+        }
+        for process in saved.processes {
+            if let Some(known) = self.processes.get_mut(&process.name.as_str().into()) {
+                known.restore(process.up, now);
             }
         }
         for instance in saved.instances {

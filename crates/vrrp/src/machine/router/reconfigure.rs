@@ -13,8 +13,9 @@ use crate::machine::event::Event;
 use crate::machine::fact::Reason;
 use crate::machine::id::{InstanceId, Key, LinkName, Name};
 use crate::machine::instance::Cx;
+use crate::machine::process::Process;
 use crate::machine::script::Script;
-use crate::plan::{InstancePlan, Plan, ScriptPlan};
+use crate::plan::{InstancePlan, Plan, ProcessPlan, ScriptPlan};
 
 impl Router {
     /// Makes a new plan run. What it changes can be had beforehand from `reload::diff`.
@@ -25,6 +26,7 @@ impl Router {
         let new: BTreeMap<Key, &InstancePlan> = plan.instances.iter().map(|i| (i.key, i)).collect();
         self.shed(&new, now, out);
         self.reconfigure_scripts(&plan.scripts, now, out);
+        self.reconfigure_processes(&plan.processes, now, out);
         let mut started = Vec::new();
         for instance in &plan.instances {
             let known = self.by_key.get(&instance.key).copied().or_else(|| self.revive(instance.key));
@@ -55,6 +57,7 @@ impl Router {
         for at in 0..self.groups.len() {
             self.settle(at, now, out);
         }
+        self.schedule_processes();
         self.handle_timeout(now, out);
     }
 
@@ -105,6 +108,21 @@ impl Router {
             && (*instance.plan != *plan || instance.removed)
         {
             instance.reconfigure(plan.clone(), &mut Cx { now, links: &mut self.links, out });
+        }
+    }
+
+    fn reconfigure_processes(&mut self, plans: &[ProcessPlan], now: Instant, out: &mut Vec<Action>) {
+        let gone = |name: &Name| !plans.iter().any(|plan| plan.name == *name);
+        for name in self.processes.keys().filter(|name| gone(name)) {
+            self.deadlines.set(&Owner::Process(name.clone()), None);
+        }
+        self.processes.retain(|name, _| !gone(name));
+        for plan in plans {
+            match self.processes.get_mut(&plan.name) {
+                Some(process) if process.plan == *plan => {}
+                Some(process) => process.reconfigure(plan.clone(), now, out),
+                None => drop(self.processes.insert(plan.name.clone(), Process::new(plan.clone()))),
+            }
         }
     }
 

@@ -7,7 +7,8 @@ use crate::machine::fact::StateName;
 use crate::machine::id::{InstanceId, Name};
 use crate::machine::instance::{Instance, State};
 use crate::status::{
-    Adverts, FileStatus, GroupStatus, IncompatiblePeer, InstanceStatus, MasterStatus, ScriptStatus, Status,
+    Adverts, FileStatus, GroupStatus, IncompatiblePeer, InstanceStatus, MasterStatus, ProcessStatus,
+    ScriptStatus, Status,
 };
 
 impl Router {
@@ -47,6 +48,19 @@ impl Router {
                     name: file.name.to_string(),
                     path: file.path.display().to_string(),
                     number: self.files.get(&file.name).copied().unwrap_or(0),
+                })
+                .collect(),
+            processes: self
+                .plan
+                .processes
+                .iter()
+                .filter_map(|plan| self.processes.get(&plan.name))
+                .map(|process| ProcessStatus {
+                    name: process.plan.name.to_string(),
+                    program: process.plan.program.clone(),
+                    up: process.up,
+                    count: process.count,
+                    wanted: process.plan.wanted(),
                 })
                 .collect(),
         }

@@ -4,8 +4,15 @@ use super::*;
 
 const UPTIME: Duration = Duration::from_secs(777);
 
-/// The machine's process dies and another one starts after `pause`; `held` are the addresses still there.
-fn restart(m: &Machine, text: &str, pause: Duration, held: &[&str]) -> (Machine, Vec<String>) {
+/// The machine's process dies and another one starts after `pause`; `held` are the addresses still there, `counts` the
+/// processes.
+pub(super) fn restart(
+    m: &Machine,
+    text: &str,
+    pause: Duration,
+    held: &[&str],
+    counts: &[(&str, u32)],
+) -> (Machine, Vec<String>) {
     let checkpoint = m.router.checkpoint(m.now, UPTIME);
     let now = m.now + pause;
     let mut all = links();
@@ -13,6 +20,9 @@ fn restart(m: &Machine, text: &str, pause: Duration, held: &[&str]) -> (Machine,
     let mut router = Router::new(parse(text), now);
     let mut out = Vec::new();
     router.handle(Event::LinksObserved(all), now, &mut out);
+    for (process, count) in counts {
+        router.handle(Event::ProcessesCounted { process: (*process).into(), count: *count }, now, &mut out);
+    }
     router.restore(&checkpoint, now, UPTIME + pause).unwrap();
     router.start(now, &mut out);
     let lines = out.iter().map(ToString::to_string).collect();
@@ -25,7 +35,7 @@ fn a_master_stays_master_and_in_step() {
     let mut m = Machine::master(&text);
     m.pass(SECOND / 3);
     let before = m.next().unwrap();
-    let (n, lines) = restart(&m, &text, 15 * MS, &["192.0.2.1"]);
+    let (n, lines) = restart(&m, &text, 15 * MS, &["192.0.2.1"], &[]);
     assert_eq!(n.state(), StateName::Master);
     assert_eq!(
         effects(&lines),
@@ -39,7 +49,7 @@ fn a_master_stays_master_and_in_step() {
 fn an_overdue_advert_is_sent_at_once() {
     let text = instance("announce = { delay = 0 }");
     let m = Machine::master(&text);
-    let (n, lines) = restart(&m, &text, 1500 * MS, &["192.0.2.1"]);
+    let (n, lines) = restart(&m, &text, 1500 * MS, &["192.0.2.1"], &[]);
     assert_eq!(only(&lines, &["advert"]), ["advert A priority=100"]);
     assert_eq!(n.next(), Some(SECOND));
 }
@@ -48,7 +58,7 @@ fn an_overdue_advert_is_sent_at_once() {
 fn a_master_that_was_away_too_long_is_backup_and_removes_its_leftovers() {
     let text = instance("address_lease = false");
     let m = Machine::master(&text);
-    let (n, lines) = restart(&m, &text, 5 * SECOND, &["192.0.2.1"]);
+    let (n, lines) = restart(&m, &text, 5 * SECOND, &["192.0.2.1"], &[]);
     assert_eq!(n.state(), StateName::Backup);
     assert_eq!(only(&lines, &["remove"]), ["remove A 192.0.2.1/24@eth0"]);
 }
@@ -57,9 +67,9 @@ fn a_master_that_was_away_too_long_is_backup_and_removes_its_leftovers() {
 fn a_living_lease_says_that_nobody_was_away() {
     let text = instance("");
     let m = Machine::master(&text);
-    let (n, _) = restart(&m, &text, 5 * SECOND, &["192.0.2.1"]);
+    let (n, _) = restart(&m, &text, 5 * SECOND, &["192.0.2.1"], &[]);
     assert_eq!(n.state(), StateName::Master, "an old checkpoint, but the addresses were refreshed since");
-    let (n, _) = restart(&m, &text, 5 * SECOND, &[]);
+    let (n, _) = restart(&m, &text, 5 * SECOND, &[], &[]);
     assert_eq!(n.state(), StateName::Backup, "the lease has run out");
 }
 
@@ -70,7 +80,7 @@ fn a_backup_keeps_its_deadline_and_what_it_learned() {
     m.hear_from(0, "10.0.0.9", 200, 3 * SECOND);
     m.pass(SECOND);
     let before = m.next().unwrap();
-    let (mut n, lines) = restart(&m, &text, 10 * MS, &[]);
+    let (mut n, lines) = restart(&m, &text, 10 * MS, &[], &[]);
     assert_eq!(only(&lines, &["advert", "install", "notify"]), Vec::<String>::new());
     assert_eq!(n.next(), Some(before - 10 * MS));
     assert_eq!(n.router.status(n.now).instances[0].master.as_deref(), Some("10.0.0.9"));
@@ -82,7 +92,7 @@ fn a_backup_keeps_its_deadline_and_what_it_learned() {
 fn a_backup_whose_deadline_has_passed_listens_for_the_whole_time() {
     let text = instance("");
     let m = Machine::started(&text);
-    let (n, _) = restart(&m, &text, 60 * SECOND, &[]);
+    let (n, _) = restart(&m, &text, 60 * SECOND, &[], &[]);
     assert_eq!(n.state(), StateName::Backup);
     assert_eq!(n.next(), Some(Duration::from_nanos(3_609_375_000)));
 }
@@ -96,7 +106,7 @@ fn a_script_s_verdict_is_kept_so_that_nothing_waits_for_it() {
     m.handle(Event::ScriptFinished { script: "s".into(), outcome });
     m.pass(10 * SECOND);
     assert_eq!(m.state(), StateName::Master);
-    let (n, _) = restart(&m, &text, 10 * MS, &["192.0.2.1"]);
+    let (n, _) = restart(&m, &text, 10 * MS, &["192.0.2.1"], &[]);
     assert_eq!(n.state(), StateName::Master);
 }
 
@@ -126,7 +136,7 @@ fn a_group_goes_on_as_one() {
         [[vrrp.instance]]\nname = \"B\"\nvirtual_router_id = 2\nvirtual_addresses = [\"192.0.2.2\"]\n\
         [[vrrp.sync_group]]\nname = \"G\"\ninstances = [\"A\", \"B\"]\n";
     let m = Machine::master(text);
-    let (n, lines) = restart(&m, text, 10 * MS, &["192.0.2.1", "192.0.2.2"]);
+    let (n, lines) = restart(&m, text, 10 * MS, &["192.0.2.1", "192.0.2.2"], &[]);
     assert_eq!(n.router.masters(), 2);
     assert_eq!(only(&lines, &["advert", "remove"]), Vec::<String>::new(), "{lines:?}");
 }

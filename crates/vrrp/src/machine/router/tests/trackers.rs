@@ -72,6 +72,18 @@ fn rise_and_fall_count_results_in_a_row() {
 }
 
 #[test]
+fn what_a_script_counts_as_before_its_first_end_can_be_said() {
+    let mut m = Machine::started(&scripted("initial = \"up\"\nfall = 3", ""));
+    assert_eq!(m.state(), StateName::Backup, "it is not waited for");
+    bad(&mut m);
+    assert_eq!(m.state(), StateName::Fault, "the first result of all is believed at once");
+    let mut m = Machine::started(&scripted("initial = \"down\"\nrise = 3", ""));
+    assert_eq!((m.state(), m.router.status(m.now).scripts[0].up), (StateName::Fault, Some(false)));
+    good(&mut m);
+    assert_eq!(m.state(), StateName::Backup);
+}
+
+#[test]
 fn a_script_runs_from_start_to_start_and_never_twice_at_once() {
     let mut m = Machine::started(&scripted("interval = \"2s\"", ""));
     assert_eq!(timed(&m.pass(10 * SECOND), &["run script"]), [], "it has not ended");
@@ -270,6 +282,21 @@ fn the_number_in_a_file_times_its_weight_is_added() {
         says(&mut m, 0);
         assert_eq!(priority(&m), 100);
     }
+}
+
+#[test]
+fn a_number_that_takes_away_more_than_any_priority_is_a_fault() {
+    let mut m = Machine::started(&filed("weight = 2", "\"f\""));
+    says(&mut m, -126);
+    assert_eq!((m.state(), priority(&m)), (StateName::Backup, 1));
+    says(&mut m, -127);
+    assert_eq!(m.state(), StateName::Fault);
+    assert_eq!(m.router.status(m.now).instances[0].faults, ["file f takes away the whole priority"]);
+    says(&mut m, 0);
+    assert_eq!(m.state(), StateName::Backup);
+    let mut m = Machine::started(&filed("", "{ name = \"f\", reverse = true }"));
+    says(&mut m, 254);
+    assert_eq!(m.state(), StateName::Fault);
 }
 
 #[test]
