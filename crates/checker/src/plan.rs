@@ -8,12 +8,17 @@
 mod check;
 mod conflict;
 mod endpoint;
+mod range;
 mod server;
 mod service;
+mod sorry;
+mod suspend;
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::rc::Rc;
+use std::time::Duration;
 
 use common::config::global::Global;
 use common::config::{CommandLine, Diagnostics, IfName, Span, Table, UserName};
@@ -45,22 +50,18 @@ pub struct VirtualServer {
     /// How far beyond the quorum that weight has to go before the quorum turns.
     pub hysteresis: u64,
     /// Who serves when the quorum is lost.
-    pub sorry: Option<Sorry>,
+    pub sorry: Option<RealServer>,
+    /// Backup servers are called when less than this share of the primary servers' weight is alive, in percent; 0:
+    /// when nothing of it is.
+    pub backup_below: u8,
+    /// With these, checks run only while this machine holds one of them.
+    pub suspend: Option<BTreeSet<IpAddr>>,
+    /// Whether an orderly stop and a removal are told to the commands, as failures of what was up.
+    pub notify_on_stop: bool,
     /// What is run when the quorum turns.
     pub on_quorum: Notify,
     /// The servers, in the order of the text.
     pub real_servers: Vec<RealServer>,
-}
-
-/// Who serves when nobody else can.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sorry {
-    /// Its address.
-    pub address: IpAddr,
-    /// Its port; the service's where absent.
-    pub port: Option<u16>,
-    /// How packets get there.
-    pub forward: Forward,
 }
 
 /// One real server of a virtual server.
@@ -80,10 +81,38 @@ pub struct RealServer {
     pub lower_threshold: u32,
     /// On failure it stays in the kernel's table with weight 0, and keeps its connections.
     pub inhibit_on_failure: bool,
+    /// It serves only when the others are not enough.
+    pub backup: bool,
+    /// How long it may keep its connections, with weight 0, when it is taken out though it is alive.
+    pub drain: Duration,
+    /// How long its weight takes to grow back after a failure.
+    pub slow_start: Duration,
     /// What is run when it turns.
     pub notify: Notify,
-    /// All of them must pass.
+    /// What it is judged by.
     pub checks: Vec<Check>,
+    /// How many of them must pass.
+    pub needed: Needed,
+}
+
+/// How many checks of a server must pass.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Needed {
+    /// All.
+    #[default]
+    All,
+    /// So many, or all where there are fewer.
+    AtLeast(usize),
+}
+
+impl Needed {
+    /// Whether so many of so many are enough. Without checks nothing is needed.
+    pub fn met(self, passing: usize, all: usize) -> bool {
+        match self {
+            Self::All => passing == all,
+            Self::AtLeast(count) => passing >= count.min(all),
+        }
+    }
 }
 
 /// What is run when something turns.
@@ -141,6 +170,23 @@ impl VirtualServer {
         }
         service
     }
+
+    /// The servers in their order, and the sorry server after them.
+    pub fn members(&self) -> impl Iterator<Item = &RealServer> {
+        self.real_servers.iter().chain(&self.sorry)
+    }
+
+    /// The server at this place, counted as in [`Self::members`].
+    pub fn member(&self, place: usize) -> Option<&RealServer> {
+        self.real_servers
+            .get(place)
+            .or_else(|| self.sorry.as_ref().filter(|_| place == self.real_servers.len()))
+    }
+
+    /// Whether some servers wait until the others are not enough.
+    pub fn has_backups(&self) -> bool {
+        self.real_servers.iter().any(|server| server.backup)
+    }
 }
 
 impl RealServer {
@@ -150,14 +196,8 @@ impl RealServer {
     }
 }
 
-impl Sorry {
-    /// Its place in the kernel's table under this service.
-    pub fn key(&self, service: ServiceKey) -> DestinationKey {
-        destination(self.address, self.port, service)
-    }
-}
-
-fn destination(address: IpAddr, port: Option<u16>, service: ServiceKey) -> DestinationKey {
+/// Where a server with this address and port stands under this service.
+pub fn destination(address: IpAddr, port: Option<u16>, service: ServiceKey) -> DestinationKey {
     let port = port.unwrap_or_else(|| service_port(service).unwrap_or(0));
     DestinationKey { address, port }
 }

@@ -36,6 +36,16 @@ pub fn real_servers(old: &VirtualServer, new: &VirtualServer) -> Vec<Option<usiz
     new.real_servers.iter().map(|server| places.get(&identity(new, server)).copied()).collect()
 }
 
+/// As [`real_servers`], for all members: the sorry server is the same if it has the same address and port.
+pub fn members(old: &VirtualServer, new: &VirtualServer) -> Vec<Option<usize>> {
+    let mut matched = real_servers(old, new);
+    if let Some(sorry) = &new.sorry {
+        let same = |old: &&RealServer| (old.address, old.port) == (sorry.address, sorry.port);
+        matched.push(old.sorry.as_ref().filter(same).map(|_| old.real_servers.len()));
+    }
+    matched
+}
+
 /// What a reload does to one object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
@@ -116,6 +126,9 @@ fn virtual_server(old: &VirtualServer, new: &VirtualServer, list: &mut Vec<Chang
     words.differ("quorum", &old.quorum, &new.quorum);
     words.differ("hysteresis", &old.hysteresis, &new.hysteresis);
     words.noted("sorry server", old.sorry == new.sorry);
+    words.differ("backup_below", &old.backup_below, &new.backup_below);
+    words.noted("ha_suspend", old.suspend == new.suspend);
+    words.differ("notify_on_stop", &old.notify_on_stop, &new.notify_on_stop);
     words.noted("quorum commands", old.on_quorum == new.on_quorum);
     let object = name(new);
     words.changed(object.clone(), list);
@@ -138,7 +151,11 @@ fn virtual_server(old: &VirtualServer, new: &VirtualServer, list: &mut Vec<Chang
                 words.differ("upper_threshold", &before.upper_threshold, &server.upper_threshold);
                 words.differ("lower_threshold", &before.lower_threshold, &server.lower_threshold);
                 words.differ("inhibit_on_failure", &before.inhibit_on_failure, &server.inhibit_on_failure);
+                words.differ("backup", &before.backup, &server.backup);
+                words.noted("drain", before.drain == server.drain);
+                words.noted("slow_start", before.slow_start == server.slow_start);
                 words.noted("notify commands", before.notify == server.notify);
+                words.noted("checks_needed", before.needed == server.needed);
                 words.noted("checks", before.checks == server.checks);
                 words.changed(object, list);
             }

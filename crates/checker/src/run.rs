@@ -5,7 +5,10 @@
 //! that a hundred servers that die together are one batch for the kernel.
 
 mod attempts;
+mod farewell;
+mod held;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Instant, SystemTime};
@@ -14,19 +17,21 @@ use common::child::{App, AppCx, ChildKey, Inherited, StartError};
 use common::config::{Diagnostics, Document};
 use common::event_loop::{Drained, Readiness, clock};
 use common::exit::Exit;
-use common::ipvs::ServiceKey;
+use common::ipvs::{ListedDestination, ServiceKey};
 use common::role::{Need, Role};
 use common::sys::memory;
 use serde_json::{Value, json};
 
 use crate::effects::descriptors;
+use crate::effects::holdings::Holdings;
 use crate::effects::ipvs::Reconciler;
 use crate::effects::journal::Journal;
-use crate::machine::{Action, Actions, Event, Pool, Subject, Turn};
+use crate::machine::{Action, Actions, Event, Pool, Subject, Turn, VirtualServerId};
 use crate::plan::{self, Plan, VirtualServer};
 use crate::transport::Slot;
 use crate::{reload, status};
 use attempts::Attempts;
+use farewell::Farewell;
 
 /// A status of more servers than this leaves memory behind that is worth giving back.
 const LARGE: usize = 1000;
@@ -38,6 +43,8 @@ pub enum Key {
     Attempt(Slot),
     /// The processes of scripts.
     Scripts,
+    /// What the kernel reports of addresses.
+    Addresses,
 }
 
 /// The key of a source in the loop.
@@ -81,6 +88,7 @@ pub struct Checker {
     running: Option<Running>,
     prepared: Option<Prepared>,
     stopping: bool,
+    farewell: Option<Farewell>,
 }
 
 /// A reload between its two steps.
@@ -95,6 +103,8 @@ struct Prepared {
 struct Running {
     pool: Pool,
     attempts: Attempts,
+    /// None where no check depends on addresses.
+    holdings: Option<Holdings<LoopKey>>,
     /// None with `ipvs = false`.
     table: Option<Reconciler>,
     /// Whether the table was told something that is not sent yet.
@@ -116,7 +126,7 @@ impl Checker {
     /// The configuration has faults after all: another version of this program checked it.
     pub fn new(document: &Document, run_dir: PathBuf) -> Result<Self, String> {
         let plan = configure(document, Vec::new())?;
-        Ok(Self { run_dir, plan, running: None, prepared: None, stopping: false })
+        Ok(Self { run_dir, plan, running: None, prepared: None, stopping: false, farewell: None })
     }
 }
 
@@ -158,8 +168,9 @@ impl Running {
         };
         let now = clock::now();
         let mut running = Self {
-            pool: Pool::new(seed(), now),
+            pool: Pool::new(seed(), now, clock::uptime()),
             attempts,
+            holdings: None,
             table,
             unsent: false,
             journal: Journal::default(),
@@ -170,10 +181,13 @@ impl Running {
         };
         running.pool.reconfigure(plan, now, &mut running.actions);
         descriptors::provide(running.pool.checks());
+        // What rests does so before verdicts come: a restart does not make them old.
+        running.watch_addresses(cx);
+        running.learn(now);
         if let Some(bytes) = checkpoint.filter(|bytes| !bytes.is_empty()) {
-            running.take_over(&bytes);
+            running.take_over(&bytes, now);
         }
-        running.pool.settle(&mut running.actions);
+        running.pool.settle(now, &mut running.actions);
         // The whole table is told at once below.
         running.actions.retain(|action| !matches!(action, Action::Reconcile(_)));
         if let Some(table) = &mut running.table {
@@ -184,15 +198,15 @@ impl Running {
     }
 
     /// The verdicts of the process that was there before, corrected by what it left in the kernel.
-    fn take_over(&mut self, checkpoint: &[u8]) {
-        if !self.pool.restore(checkpoint) {
+    fn take_over(&mut self, checkpoint: &[u8], now: Instant) {
+        if !self.pool.restore(checkpoint, now) {
             log::warn!("starting afresh: the state of the process before cannot be read");
             return;
         }
         if let Some(table) = &mut self.table {
             self.pool.adopt(|service| {
                 let listed = table.listed(service);
-                let entry = |found: common::ipvs::ListedDestination| (found.key, found.destination);
+                let entry = |found: ListedDestination| (found.key, found.destination);
                 (!listed.is_empty()).then(|| listed.into_iter().map(entry).collect())
             });
         }
@@ -202,9 +216,7 @@ impl Running {
     /// Does what the pool wants, tells it what became of it, and so on until it wants nothing more.
     fn perform(&mut self, now: Instant, cx: &AppCx<'_, Key>) {
         while !self.actions.is_empty() || !self.news.is_empty() {
-            for event in self.news.drain(..) {
-                self.pool.handle(event, now, &mut self.actions);
-            }
+            self.learn(now);
             let mut actions = std::mem::take(&mut self.actions);
             for action in actions.drain(..) {
                 log::trace!("{action}");
@@ -217,6 +229,12 @@ impl Running {
         self.send(now);
         if self.pool.unsettled() {
             self.settle_at.get_or_insert(now);
+        }
+    }
+
+    fn learn(&mut self, now: Instant) {
+        for event in self.news.drain(..) {
+            self.pool.handle(event, now, &mut self.actions);
         }
     }
 
@@ -251,7 +269,36 @@ impl Running {
                     self.journal.local(check, &words, now);
                 }
             }
+            Action::Warned(id, words) => {
+                if let Some(check) = self.pool.check(id) {
+                    Journal::warned(check, &words);
+                }
+            }
+            Action::Count(id) => self.count(id),
+            Action::Leaving(id, server, stage) => {
+                if let Some(service) = self.pool.services(id).first() {
+                    Journal::leaving(*service, server, stage);
+                }
+            }
+            Action::Suspended(id, suspended) => {
+                if let Some(service) = self.pool.services(id).first() {
+                    Journal::suspended(*service, suspended);
+                }
+            }
         }
+    }
+
+    /// Counts the connections of a virtual server's destinations. Without a table of ours nobody has any.
+    fn count(&mut self, id: VirtualServerId) {
+        let mut busy = BTreeSet::new();
+        for service in self.pool.services(id) {
+            let Some(table) = &mut self.table else { break };
+            let Some(listed) = table.connections(*service) else { return };
+            let has_some =
+                |found: &&ListedDestination| found.connections.active > 0 || found.connections.inactive > 0;
+            busy.extend(listed.iter().filter(has_some).map(|found| found.key));
+        }
+        self.news.push(Event::Counted { service: id, busy });
     }
 
     fn send(&mut self, now: Instant) {
@@ -297,7 +344,7 @@ impl Running {
         }
         self.perform(now, cx);
         if self.settle_at.take().is_some() {
-            self.pool.settle(&mut self.actions);
+            self.pool.settle(now, &mut self.actions);
             self.perform(now, cx);
         }
         if let Some(table) = &mut self.table
@@ -318,7 +365,9 @@ impl Running {
         self.attempts.scripts.reconfigure(plan.script_user.clone());
         self.pool.reconfigure(&plan, now, &mut self.actions);
         descriptors::provide(self.pool.checks());
-        self.pool.settle(&mut self.actions);
+        self.watch_addresses(cx);
+        self.learn(now);
+        self.pool.settle(now, &mut self.actions);
         self.settle_at = None;
         if !plan.ipvs
             && let Some(mut table) = self.table.take()
@@ -365,11 +414,14 @@ impl App for Checker {
     }
 
     fn ready(&mut self, key: Key, readiness: Readiness, cx: &mut AppCx<'_, Key>) -> Drained {
-        let Some(running) = &mut self.running else { return Drained::Yes };
+        let Some(running) = &mut self.running else {
+            return self.farewell.as_mut().map_or(Drained::Yes, |farewell| farewell.ready(cx.now()));
+        };
         let (now, registry) = (cx.now(), cx.registry());
         let drained = match key {
             Key::Attempt(slot) => running.attempts.ready(slot, readiness, now, registry, &mut running.news),
             Key::Scripts => running.attempts.scripts_ready(now, registry, &mut running.news),
+            Key::Addresses => return running.addresses_ready(now, cx),
         };
         running.perform(now, cx);
         drained
@@ -379,10 +431,16 @@ impl App for Checker {
         if let Some(running) = &mut self.running {
             running.timeout(cx.now(), cx);
         }
+        if let Some(farewell) = &mut self.farewell {
+            farewell.timeout(cx.now());
+        }
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        self.running.as_ref()?.poll_timeout()
+        match (&self.running, &self.farewell) {
+            (Some(running), _) => running.poll_timeout(),
+            (None, farewell) => farewell.as_ref().map(Farewell::poll_timeout),
+        }
     }
 
     fn progress(&self) -> Value {
@@ -440,22 +498,10 @@ impl App for Checker {
 
     fn stop(&mut self, cx: &mut AppCx<'_, Key>) {
         self.stopping = true;
-        if let Some(running) = self.running.take() {
-            running.stop(cx.now());
-        }
+        self.farewell = self.running.take().and_then(|running| running.stop(cx.now()));
     }
 
     fn stopped(&self) -> bool {
-        self.stopping
-    }
-}
-
-impl Running {
-    /// Removes what is ours from the kernel and gives every attempt up. Notifications that run go on by
-    /// themselves.
-    fn stop(mut self, now: Instant) {
-        if let Some(table) = &mut self.table {
-            table.stop(now);
-        }
+        self.stopping && self.farewell.as_ref().is_none_or(|farewell| farewell.over(clock::now()))
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use common::ipvs::{Connections, DestinationKey, ServiceKey, Transport};
 use serde_json::{Value, json};
 
-use crate::machine::{CheckView, RealServerView, VirtualServerView};
+use crate::machine::{CheckView, LeavingView, RealServerView, VirtualServerView};
 use crate::plan;
 
 /// The connections that destinations of a service have.
@@ -54,6 +54,10 @@ fn virtual_server(view: &VirtualServerView, counts: &mut dyn FnMut(ServiceKey) -
         "alive_weight": view.alive_weight,
         "sorry_server": view.plan.sorry.as_ref().zip(first).map(|(sorry, first)| sorry.key(*first).to_string()),
         "sorry_active": view.sorry_active,
+        "sorry_alive": view.sorry.as_ref().map(|sorry| sorry.alive),
+        "sorry_checks": view.sorry.iter().flat_map(|sorry| &sorry.checks).map(check).collect::<Vec<_>>(),
+        "suspended": view.suspended,
+        "leaving": view.leaving.iter().map(|leaving| leaving_server(leaving, counted.then_some(&connections))).collect::<Vec<_>>(),
         "since_s": view.since.as_secs(),
         "real_servers": servers.collect::<Vec<_>>(),
     })
@@ -80,6 +84,9 @@ fn real_server(
         "alive": view.alive,
         "weight": planned.weight,
         "effective_weight": view.effective_weight,
+        "backup": planned.backup,
+        "standby": view.standby,
+        "slow_start": view.slow_start,
         "forward": planned.forward.to_string(),
         "inhibit_on_failure": planned.inhibit_on_failure,
         "active_connections": sum(|found| found.active),
@@ -87,6 +94,17 @@ fn real_server(
         "persistent_connections": sum(|found| found.persistent),
         "since_s": view.since.as_secs(),
         "checks": view.checks.iter().map(check).collect::<Vec<_>>(),
+    })
+}
+
+/// A server that is taken out and keeps its connections for a while.
+fn leaving_server(view: &LeavingView, counts: Option<&Counts>) -> Value {
+    let found = counts.map(|counts| counts.get(&view.key).copied().unwrap_or_default());
+    json!({
+        "address": view.key.to_string(),
+        "left_s": view.left.as_secs(),
+        "active_connections": found.map(|found| found.active),
+        "inactive_connections": found.map(|found| found.inactive),
     })
 }
 

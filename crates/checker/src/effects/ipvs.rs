@@ -192,13 +192,16 @@ impl<K: Kernel> Reconciler<K> {
 
     /// What the kernel counts for the destinations of a service; nothing if it cannot be asked.
     pub fn listed(&mut self, key: ServiceKey) -> Vec<ListedDestination> {
+        self.connections(key).unwrap_or_default()
+    }
+
+    /// The same where nothing must not be taken for no connections.
+    pub fn connections(&mut self, key: ServiceKey) -> Option<Vec<ListedDestination>> {
         if self.lost.is_some() {
-            return Vec::new();
+            return None;
         }
-        self.kernel.listed(key).unwrap_or_else(|error| {
-            log::debug!("no connection counts: {error}");
-            Vec::new()
-        })
+        let listed = self.kernel.listed(key);
+        listed.inspect_err(|error| log::debug!("no connection counts: {error}")).ok()
     }
 
     /// The state of the table.

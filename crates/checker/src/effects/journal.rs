@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use common::ipvs::{DestinationKey, ServiceKey};
 use common::log::{Limiter, Verdict};
 
-use crate::machine::Turn;
+use crate::machine::{Stage, Turn};
 use crate::plan;
 
 /// How many lines about attempts there may be in a period.
@@ -46,6 +46,34 @@ impl Journal {
             Turn::Up => log::info!("quorum gained service=\"{service}\"{sorry} reason=\"{reason}\""),
             Turn::Down => log::warn!("quorum lost service=\"{service}\"{sorry} reason=\"{reason}\""),
         }
+    }
+
+    /// A server that is alive is taken out.
+    pub fn leaving(service: ServiceKey, server: DestinationKey, stage: Stage) {
+        let about = format!("service=\"{service}\" server={server}");
+        match stage {
+            Stage::Begun => {
+                log::info!("real server taken out: it keeps its connections, and gets no new ones {about}");
+            }
+            Stage::Empty => log::info!("real server has no connections left: removed {about}"),
+            Stage::Late => log::warn!("real server still has connections, but no more time: removed {about}"),
+            Stage::Over => log::debug!("real server leaves no more {about}"),
+        }
+    }
+
+    /// Checks rest, or do so no more.
+    pub fn suspended(service: ServiceKey, suspended: bool) {
+        if suspended {
+            log::info!("checks rest: this machine does not hold the address service=\"{service}\"");
+        } else {
+            log::info!("checks run: this machine holds the address service=\"{service}\"");
+        }
+    }
+
+    /// A check passes, but the operator should look.
+    pub fn warned(check: &plan::Check, words: &str) {
+        let (kind, target) = (check.settings.kind.name(), check.target);
+        log::warn!("check passes with a warning type={kind} target={target} warning=\"{words}\"");
     }
 
     /// An attempt failed; nothing changed by it alone.

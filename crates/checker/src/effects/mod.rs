@@ -2,6 +2,7 @@
 //! changes are told to the log.
 
 pub mod descriptors;
+pub mod holdings;
 pub mod ipvs;
 pub mod journal;
 pub mod scripts;

@@ -6,6 +6,9 @@
 
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
+use std::net::{IpAddr, Ipv6Addr};
+
+use common::ipvs::{Checksum, Forward, Tunnel};
 
 use crate::checks::Weight;
 
@@ -18,44 +21,57 @@ pub(super) struct Checkpoint {
     pub(super) servers: BTreeMap<u64, Saved>,
     /// Whether virtual servers have their quorum.
     pub(super) services: BTreeMap<u64, Saved>,
+    /// Who keeps its connections for a while.
+    pub(super) leaving: Vec<SavedLeaving>,
 }
 
 /// One verdict.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Saved {
     pub(super) up: bool,
     /// What a check made of the weight.
     pub(super) weight: Option<Weight>,
+    /// Of a check: the verdict is old, the first outcome decides. Of a server: it was never alive.
+    pub(super) early: bool,
+    /// Of a server: since when it grows back, in nanoseconds since boot.
+    pub(super) ramp: Option<u64>,
 }
 
-const VERSION: u8 = 2;
+/// One server on its way out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct SavedLeaving {
+    /// Its virtual server.
+    pub(super) service: u64,
+    pub(super) address: IpAddr,
+    pub(super) port: Option<u16>,
+    pub(super) forward: Forward,
+    pub(super) upper_threshold: u32,
+    pub(super) lower_threshold: u32,
+    /// In nanoseconds since boot.
+    pub(super) until: u64,
+}
+
+const VERSION: u8 = 3;
 const UP: u8 = 1;
 const SET: u8 = 2;
 const ADD: u8 = 4;
+const EARLY: u8 = 8;
+const RAMP: u8 = 16;
 
 impl Checkpoint {
     pub(super) fn encode(&self) -> Vec<u8> {
         let entries = self.checks.len() + self.servers.len() + self.services.len();
-        let mut out = Vec::with_capacity(13 + entries * 9);
+        let mut out = Vec::with_capacity(17 + entries * 9 + self.leaving.len() * 48);
         out.push(VERSION);
         for part in [&self.checks, &self.servers, &self.services] {
-            out.extend_from_slice(&u32::try_from(part.len()).unwrap_or(u32::MAX).to_le_bytes());
+            count(part.len(), &mut out);
             for (name, saved) in part {
                 out.extend_from_slice(&name.to_le_bytes());
-                let up = if saved.up { UP } else { 0 };
-                match saved.weight {
-                    None => out.push(up),
-                    Some(Weight::Set(weight)) => {
-                        out.push(up | SET);
-                        out.extend_from_slice(&weight.to_le_bytes());
-                    }
-                    Some(Weight::Add(weight)) => {
-                        out.push(up | ADD);
-                        out.extend_from_slice(&weight.to_le_bytes());
-                    }
-                }
+                saved.encode(&mut out);
             }
         }
+        count(self.leaving.len(), &mut out);
+        self.leaving.iter().for_each(|leaving| leaving.encode(&mut out));
         out
     }
 
@@ -68,19 +84,120 @@ impl Checkpoint {
             let mut part = BTreeMap::new();
             for _ in 0..u32::from_le_bytes(take(&mut bytes)?) {
                 let name = u64::from_le_bytes(take(&mut bytes)?);
-                let [flags] = take(&mut bytes)?;
-                let weight = if flags & SET != 0 {
-                    Some(Weight::Set(u32::from_le_bytes(take(&mut bytes)?)))
-                } else if flags & ADD != 0 {
-                    Some(Weight::Add(i64::from_le_bytes(take(&mut bytes)?)))
-                } else {
-                    None
-                };
-                part.insert(name, Saved { up: flags & UP != 0, weight });
+                part.insert(name, Saved::decode(&mut bytes)?);
             }
             Some(part)
         };
-        Some(Self { checks: part()?, servers: part()?, services: part()? })
+        let (checks, servers, services) = (part()?, part()?, part()?);
+        let mut leaving = Vec::new();
+        for _ in 0..u32::from_le_bytes(take(&mut bytes)?) {
+            leaving.push(SavedLeaving::decode(&mut bytes)?);
+        }
+        Some(Self { checks, servers, services, leaving })
+    }
+}
+
+fn count(number: usize, out: &mut Vec<u8>) {
+    out.extend_from_slice(&u32::try_from(number).unwrap_or(u32::MAX).to_le_bytes());
+}
+
+impl Saved {
+    fn encode(&self, out: &mut Vec<u8>) {
+        let flag = |set: bool, flag: u8| if set { flag } else { 0 };
+        let kind = match self.weight {
+            None => 0,
+            Some(Weight::Set(_)) => SET,
+            Some(Weight::Add(_)) => ADD,
+        };
+        out.push(flag(self.up, UP) | kind | flag(self.early, EARLY) | flag(self.ramp.is_some(), RAMP));
+        match self.weight {
+            None => {}
+            Some(Weight::Set(weight)) => out.extend_from_slice(&weight.to_le_bytes()),
+            Some(Weight::Add(weight)) => out.extend_from_slice(&weight.to_le_bytes()),
+        }
+        if let Some(ramp) = self.ramp {
+            out.extend_from_slice(&ramp.to_le_bytes());
+        }
+    }
+
+    fn decode(bytes: &mut &[u8]) -> Option<Self> {
+        let [flags] = take(bytes)?;
+        let weight = if flags & SET != 0 {
+            Some(Weight::Set(u32::from_le_bytes(take(bytes)?)))
+        } else if flags & ADD != 0 {
+            Some(Weight::Add(i64::from_le_bytes(take(bytes)?)))
+        } else {
+            None
+        };
+        let ramp = if flags & RAMP != 0 { Some(u64::from_le_bytes(take(bytes)?)) } else { None };
+        Some(Self { up: flags & UP != 0, weight, early: flags & EARLY != 0, ramp })
+    }
+}
+
+impl SavedLeaving {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.service.to_le_bytes());
+        let (family, address) = match self.address {
+            IpAddr::V4(v4) => (4, v4.to_ipv6_mapped()),
+            IpAddr::V6(v6) => (6, v6),
+        };
+        out.push(family);
+        out.extend_from_slice(&address.octets());
+        // 0 is no port of a server.
+        out.extend_from_slice(&self.port.unwrap_or(0).to_le_bytes());
+        let sum = |checksum: Checksum| match checksum {
+            Checksum::None => 0,
+            Checksum::Plain => 1,
+            Checksum::Remote => 2,
+        };
+        let (method, sum, port) = match self.forward {
+            Forward::Masquerade => (0, 0, 0),
+            Forward::DirectRoute => (1, 0, 0),
+            Forward::Tunnel(Tunnel::Ipip) => (2, 0, 0),
+            Forward::Tunnel(Tunnel::Gue { port, checksum }) => (3, sum(checksum), port),
+            Forward::Tunnel(Tunnel::Gre { checksum }) => (4, sum(checksum), 0),
+            Forward::Local => (5, 0, 0),
+            Forward::Bypass => (6, 0, 0),
+        };
+        out.extend_from_slice(&[method, sum]);
+        out.extend_from_slice(&u16::to_le_bytes(port));
+        out.extend_from_slice(&self.upper_threshold.to_le_bytes());
+        out.extend_from_slice(&self.lower_threshold.to_le_bytes());
+        out.extend_from_slice(&self.until.to_le_bytes());
+    }
+
+    fn decode(bytes: &mut &[u8]) -> Option<Self> {
+        let service = u64::from_le_bytes(take(bytes)?);
+        let [family] = take(bytes)?;
+        let address = Ipv6Addr::from(take::<16>(bytes)?);
+        let address = match family {
+            4 => IpAddr::V4(address.to_ipv4_mapped()?),
+            6 => IpAddr::V6(address),
+            _ => return None,
+        };
+        let port = Some(u16::from_le_bytes(take(bytes)?)).filter(|port| *port != 0);
+        let [method, sum] = take(bytes)?;
+        let gue = u16::from_le_bytes(take(bytes)?);
+        let checksum = match sum {
+            0 => Checksum::None,
+            1 => Checksum::Plain,
+            2 => Checksum::Remote,
+            _ => return None,
+        };
+        let forward = match method {
+            0 => Forward::Masquerade,
+            1 => Forward::DirectRoute,
+            2 => Forward::Tunnel(Tunnel::Ipip),
+            3 => Forward::Tunnel(Tunnel::Gue { port: gue, checksum }),
+            4 => Forward::Tunnel(Tunnel::Gre { checksum }),
+            5 => Forward::Local,
+            6 => Forward::Bypass,
+            _ => return None,
+        };
+        let number = |bytes: &mut &[u8]| take(bytes).map(u32::from_le_bytes);
+        let (upper_threshold, lower_threshold) = (number(bytes)?, number(bytes)?);
+        let until = u64::from_le_bytes(take(bytes)?);
+        Some(Self { service, address, port, forward, upper_threshold, lower_threshold, until })
     }
 }
 
@@ -123,14 +240,43 @@ mod tests {
             any::<u32>().prop_map(|weight| Some(Weight::Set(weight))),
             any::<i64>().prop_map(|weight| Some(Weight::Add(weight))),
         ];
-        let saved = (any::<bool>(), weight).prop_map(|(up, weight)| Saved { up, weight });
+        let saved = (any::<bool>(), weight, any::<bool>(), any::<Option<u64>>());
+        let saved = saved.prop_map(|(up, weight, early, ramp)| Saved { up, weight, early, ramp });
         prop::collection::btree_map(any::<u64>(), saved, 0..20)
+    }
+
+    fn leaving() -> impl Strategy<Value = Vec<SavedLeaving>> {
+        let checksum = prop_oneof![Just(Checksum::None), Just(Checksum::Plain), Just(Checksum::Remote)];
+        let tunnel = (any::<u16>(), checksum.clone())
+            .prop_map(|(port, checksum)| Forward::Tunnel(Tunnel::Gue { port, checksum }));
+        let forward = prop_oneof![
+            Just(Forward::Masquerade),
+            Just(Forward::DirectRoute),
+            Just(Forward::Tunnel(Tunnel::Ipip)),
+            checksum.prop_map(|checksum| Forward::Tunnel(Tunnel::Gre { checksum })),
+            tunnel,
+        ];
+        let address =
+            prop_oneof![any::<[u8; 4]>().prop_map(IpAddr::from), any::<[u8; 16]>().prop_map(IpAddr::from),];
+        let parts = (any::<u64>(), address, 0_u16.., forward, any::<[u32; 2]>(), any::<u64>());
+        let one = parts.prop_map(|(service, address, port, forward, [upper, lower], until)| SavedLeaving {
+            service,
+            address,
+            port: Some(port).filter(|port| *port != 0),
+            forward,
+            upper_threshold: upper,
+            lower_threshold: lower,
+            until,
+        });
+        prop::collection::vec(one, 0..5)
     }
 
     proptest! {
         #[test]
-        fn what_was_saved_is_read_back(checks in part(), servers in part(), services in part()) {
-            let checkpoint = Checkpoint { checks, servers, services };
+        fn what_was_saved_is_read_back(
+            checks in part(), servers in part(), services in part(), leaving in leaving(),
+        ) {
+            let checkpoint = Checkpoint { checks, servers, services, leaving };
             prop_assert_eq!(Checkpoint::decode(&checkpoint.encode()), Some(checkpoint));
         }
 

@@ -6,17 +6,21 @@
 //! is the whole set.
 
 mod checkpoint;
+mod leaving;
 mod pool;
 mod real_server;
 pub mod schedule;
 mod virtual_server;
+mod weight;
 
-pub use pool::{CheckView, Pool, RealServerView, VirtualServerView};
+pub use pool::{CheckView, LeavingView, Pool, RealServerView, VirtualServerView};
 
+use std::collections::BTreeSet;
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
-use common::ipvs::ServiceKey;
+use common::ipvs::{DestinationKey, ServiceKey};
 
 use crate::checks::{Verdict, Words};
 
@@ -45,6 +49,15 @@ pub enum Event {
         /// How long it took.
         took: Duration,
     },
+    /// These connections were found: the answer to [`Action::Count`]. None comes where the kernel did not tell.
+    Counted {
+        /// The virtual server.
+        service: VirtualServerId,
+        /// Its destinations that have connections.
+        busy: BTreeSet<DestinationKey>,
+    },
+    /// Of the addresses asked for ([`Pool::watched`]), this machine holds these.
+    Holds(BTreeSet<IpAddr>),
 }
 
 /// What is to be done, in this order. `Display` is one stable line: the format of traces and of tests.
@@ -66,6 +79,27 @@ pub enum Action {
     Failed(CheckId, Words),
     /// For the log: this machine was in the way of a check.
     Local(CheckId, Words),
+    /// Count the connections of a virtual server's destinations; answer with [`Event::Counted`].
+    Count(VirtualServerId),
+    /// For the log: a server that is alive is taken out, and its connections are waited for.
+    Leaving(VirtualServerId, DestinationKey, Stage),
+    /// For the log: the checks of a virtual server rest, or do so no more.
+    Suspended(VirtualServerId, bool),
+    /// For the log: what an attempt that passed has to be looked at for.
+    Warned(CheckId, Words),
+}
+
+/// How far a server is on its way out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// It has weight 0 now.
+    Begun,
+    /// It has no connections left, and is gone.
+    Empty,
+    /// Its time is over: it is gone, and its connections with it.
+    Late,
+    /// It serves again, or has failed.
+    Over,
 }
 
 /// What a change is about.
@@ -100,6 +134,11 @@ impl fmt::Display for Action {
             Self::Changed(subject, turn, words) => write!(f, "changed {subject} {turn}: {words}"),
             Self::Failed(check, words) => write!(f, "failed {check}: {words}"),
             Self::Local(check, words) => write!(f, "local {check}: {words}"),
+            Self::Count(service) => write!(f, "count {service}"),
+            Self::Leaving(service, server, stage) => write!(f, "leaving {service} {server}: {stage}"),
+            Self::Suspended(service, true) => write!(f, "suspended {service}"),
+            Self::Suspended(service, false) => write!(f, "resumed {service}"),
+            Self::Warned(check, words) => write!(f, "warned {check}: {words}"),
         }
     }
 }
@@ -136,6 +175,17 @@ impl fmt::Display for Turn {
         f.write_str(match self {
             Self::Up => "up",
             Self::Down => "down",
+        })
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Begun => "begun",
+            Self::Empty => "empty",
+            Self::Late => "late",
+            Self::Over => "over",
         })
     }
 }

@@ -4,11 +4,15 @@
 //! else; [`Pool::settle`] then recomputes the services of those. Deadlines stand in one ordered set. Start
 //! and reload are one operation, [`Pool::reconfigure`]: a start is a reload from nothing.
 
+mod farewell;
+mod leave;
 mod reconfigure;
 mod restore;
+mod suspend;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -17,10 +21,12 @@ use common::ipvs::{DestinationKey, ServiceKey, Table};
 use super::real_server::{Link, RealServer};
 use super::schedule::{Beat, Due, Meaning, Schedule, Spread};
 use super::virtual_server::VirtualServer;
+use super::weight::Ramp;
 use super::{Action, Actions, CheckId, Event, RealServerId, Subject, Turn, VirtualServerId};
 use crate::checks::{Verdict, Weight, Words};
 use crate::plan;
-pub use view::{CheckView, RealServerView, VirtualServerView};
+use farewell::Departed;
+pub use view::{CheckView, LeavingView, RealServerView, VirtualServerView};
 
 /// A check and who asked for it.
 #[derive(Clone, Debug)]
@@ -38,6 +44,15 @@ pub(super) struct Check {
     local_errors: u64,
 }
 
+/// What is due besides attempts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Alarm {
+    /// The next step of a server's way back to its whole weight.
+    Ramp(RealServerId),
+    /// A look at the connections of those that leave.
+    Leaving(VirtualServerId),
+}
+
 /// The last outcome.
 #[derive(Clone, Debug)]
 struct Last {
@@ -49,6 +64,8 @@ struct Last {
 #[derive(Debug)]
 pub struct Pool {
     beat: Beat,
+    /// The same moment by this process's clock and by the one that outlives it.
+    epoch: (Instant, Duration),
     spread: Spread,
     last_id: u32,
     checks: BTreeMap<CheckId, Check>,
@@ -58,12 +75,17 @@ pub struct Pool {
     order: Vec<VirtualServerId>,
     servers: BTreeMap<RealServerId, RealServer>,
     deadlines: BTreeSet<(Instant, CheckId)>,
+    alarms: BTreeSet<(Instant, Alarm)>,
+    /// The addresses that this machine holds, of those that are watched.
+    held: BTreeSet<IpAddr>,
     /// Virtual servers whose entries may have changed.
     dirty: BTreeSet<VirtualServerId>,
     /// Services that are gone from the plan.
     gone: BTreeSet<ServiceKey>,
     /// What is to be run once the kernel has been told.
     notices: Actions,
+    /// What is still to be said of those that the last reload removed.
+    departed: BTreeMap<Subject, Departed>,
     wanted: Table,
     /// Whether what a checkpoint holds has changed since it was last taken.
     changed: bool,
@@ -71,10 +93,12 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// An empty set. `seed` tells apart the first attempts of machines that start together.
-    pub fn new(seed: u64, now: Instant) -> Self {
+    /// An empty set. `seed` tells apart the first attempts of machines that start together; `uptime` is `now` since
+    /// the machine's boot.
+    pub fn new(seed: u64, now: Instant, uptime: Duration) -> Self {
         Self {
             beat: Beat::new(now),
+            epoch: (now, uptime),
             spread: Spread::new(seed),
             last_id: 0,
             checks: BTreeMap::new(),
@@ -83,9 +107,12 @@ impl Pool {
             order: Vec::new(),
             servers: BTreeMap::new(),
             deadlines: BTreeSet::new(),
+            alarms: BTreeSet::new(),
+            held: BTreeSet::new(),
             dirty: BTreeSet::new(),
             gone: BTreeSet::new(),
             notices: Vec::new(),
+            departed: BTreeMap::new(),
             wanted: Table::default(),
             changed: true,
             attempts: 0,
@@ -114,7 +141,9 @@ impl Pool {
 
     /// When something is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.deadlines.first().map(|(at, _)| *at)
+        let attempt = self.deadlines.first().map(|(at, _)| *at);
+        let alarm = self.alarms.first().map(|(at, _)| *at);
+        attempt.into_iter().chain(alarm).min()
     }
 
     /// Whether [`Pool::settle`] has something to do.
@@ -136,12 +165,21 @@ impl Pool {
                 self.deadlines.insert((at, id));
             }
         }
+        while let Some((at, alarm)) = self.alarms.first().copied().filter(|(at, _)| *at <= now) {
+            self.alarms.remove(&(at, alarm));
+            match alarm {
+                Alarm::Ramp(server) => self.grow(server, now),
+                Alarm::Leaving(service) => self.look_after(service, now, out),
+            }
+        }
     }
 
     /// Takes what happened.
     pub fn handle(&mut self, event: Event, now: Instant, out: &mut Actions) {
         match event {
             Event::Finished { check, verdict, took } => self.finished(check, verdict, took, now, out),
+            Event::Counted { service, busy } => self.counted(service, &busy, out),
+            Event::Holds(held) => self.holds(held, now, out),
         }
     }
 
@@ -204,24 +242,36 @@ impl Pool {
         let Some(server) = self.servers.get(&id) else { return };
         let service_id = server.service;
         let Some(service) = self.virtual_servers.get_mut(&service_id) else { return };
-        let Some(planned) = service.plan.real_servers.get(server.place) else { return };
-        let (alive, weight) = reconfigure::judge(&self.checks, &server.links, planned.weight);
+        let Some(planned) = service.plan.member(server.place) else { return };
+        let (alive, weight) = reconfigure::judge(&self.checks, &server.links, planned);
         let Some(server) = self.servers.get_mut(&id) else { return };
         if server.alive == alive && server.weight == weight {
             return;
         }
         self.changed = true;
         self.dirty.insert(service_id);
-        service.alive = service.alive.saturating_sub(u64::from(server.effective_weight()));
-        service.total = service.total.saturating_sub(u64::from(server.weight));
+        let primary = !planned.backup && server.place < service.plan.real_servers.len();
+        if primary {
+            service.alive = service.alive.saturating_sub(u64::from(server.share().counted()));
+            service.total = service.total.saturating_sub(u64::from(server.weight));
+        }
         server.weight = weight;
         let turned = server.alive != alive;
         if turned {
-            server.alive = alive;
-            server.since = now;
+            server.turn(alive, now);
+            // A first start is no recovery.
+            if alive && !std::mem::take(&mut server.fresh) {
+                server.ramp = Ramp::at(now, planned.slow_start, now);
+                let next = server.ramp.map(|ramp| (ramp.next(planned.slow_start), Alarm::Ramp(id)));
+                self.alarms.extend(next);
+            }
         }
-        service.alive += u64::from(server.effective_weight());
-        service.total += u64::from(server.weight);
+        if primary {
+            service.alive += u64::from(server.share().counted());
+            service.total += u64::from(server.weight);
+        } else if server.place >= service.plan.real_servers.len() {
+            service.sorry_up = server.alive;
+        }
         if turned {
             let turn = if alive { Turn::Up } else { Turn::Down };
             let subject = Subject::Server(service_id, id);
@@ -233,19 +283,38 @@ impl Pool {
         self.recount(service_id, now, out);
     }
 
-    /// Works out a virtual server's quorum anew.
+    /// The next step of a server's way back to its whole weight.
+    fn grow(&mut self, id: RealServerId, now: Instant) {
+        let Some(server) = self.servers.get_mut(&id) else { return };
+        let Some(ramp) = server.ramp else { return };
+        let service = self.virtual_servers.get(&server.service);
+        let Some(planned) = service.and_then(|service| service.plan.member(server.place)) else { return };
+        // An alarm from before a reload or an earlier recovery may come too soon.
+        let next = Ramp::at(ramp.since, planned.slow_start, now);
+        if next != server.ramp {
+            server.ramp = next;
+            self.dirty.insert(server.service);
+            self.changed |= next.is_none();
+        }
+        self.alarms.extend(next.map(|ramp| (ramp.next(planned.slow_start), Alarm::Ramp(id))));
+    }
+
+    /// Works out a virtual server's quorum anew, and who of its backups is called.
     fn recount(&mut self, id: VirtualServerId, now: Instant, out: &mut Actions) {
         let Some(service) = self.virtual_servers.get_mut(&id) else { return };
+        service.call_backups(&mut self.servers);
         let met = service.quorum(service.quorum_met);
         if met == service.quorum_met {
             return;
         }
         service.quorum_met = met;
+        // A quorum that is lost takes more to win back.
+        service.call_backups(&mut self.servers);
         service.since = now;
         self.changed = true;
         self.dirty.insert(id);
         let turn = if met { Turn::Up } else { Turn::Down };
-        let (alive, total, quorum) = (service.alive, service.total, service.plan.quorum);
+        let (alive, total, quorum) = (service.counted(), service.total, service.plan.quorum);
         let words = format!("weight {alive} of {total} alive, quorum {quorum}");
         out.push(Action::Changed(Subject::Quorum(id), turn, words.into()));
         if service.plan.on_quorum.command(turn).is_some() {
@@ -255,9 +324,10 @@ impl Pool {
 
     /// Brings the wanted table up to date; the kernel is to be told before anybody is notified. Called once
     /// after a batch of events.
-    pub fn settle(&mut self, out: &mut Actions) {
+    pub fn settle(&mut self, now: Instant, out: &mut Actions) {
         let gone = std::mem::take(&mut self.gone);
         for id in std::mem::take(&mut self.dirty) {
+            self.stand_down(id, now, out);
             let Some(service) = self.virtual_servers.get(&id) else { continue };
             for key in &service.plan.services {
                 let entry = service.entry(*key, &self.servers);
@@ -277,28 +347,42 @@ impl Pool {
 
     /// The command for a turn, if the configuration has one.
     pub fn notify_command(&self, subject: Subject, turn: Turn) -> Option<&common::config::CommandLine> {
-        match subject {
-            Subject::Server(service, server) => {
-                let place = self.servers.get(&server)?.place;
-                let plan = &self.virtual_servers.get(&service)?.plan;
-                plan.real_servers.get(place)?.notify.command(turn)
-            }
-            Subject::Quorum(service) => self.virtual_servers.get(&service)?.plan.on_quorum.command(turn),
+        let (Subject::Server(id, _) | Subject::Quorum(id)) = subject;
+        let plan = self.virtual_servers.get(&id).map(|service| &service.plan);
+        let notify = match subject {
+            Subject::Server(_, server) => self
+                .servers
+                .get(&server)
+                .and_then(|server| plan?.member(server.place))
+                .map(|planned| &planned.notify),
+            Subject::Quorum(_) => plan.map(|plan| &plan.on_quorum),
+        };
+        match notify {
+            Some(notify) => notify.command(turn),
+            None => self.departed.get(&subject).map(|departed| &departed.command),
         }
     }
 
     /// What a subject is called: the first service of its virtual server, and the server's place there.
     pub fn names(&self, subject: Subject) -> Option<(ServiceKey, Option<DestinationKey>)> {
-        let (Subject::Server(id, _) | Subject::Quorum(id)) = subject;
-        let service = self.virtual_servers.get(&id)?;
-        let first = *service.plan.services.first()?;
-        match subject {
-            Subject::Server(_, server) => {
-                let planned = service.plan.real_servers.get(self.servers.get(&server)?.place)?;
-                Some((first, Some(planned.key(first))))
+        let known = || {
+            let (Subject::Server(id, _) | Subject::Quorum(id)) = subject;
+            let service = self.virtual_servers.get(&id)?;
+            let first = *service.plan.services.first()?;
+            match subject {
+                Subject::Server(_, server) => {
+                    let planned = service.plan.member(self.servers.get(&server)?.place)?;
+                    Some((first, Some(planned.key(first))))
+                }
+                Subject::Quorum(_) => Some((first, None)),
             }
-            Subject::Quorum(_) => Some((first, None)),
-        }
+        };
+        known().or_else(|| self.departed.get(&subject).map(|departed| departed.names))
+    }
+
+    /// The services of a virtual server.
+    pub fn services(&self, id: VirtualServerId) -> &[ServiceKey] {
+        self.virtual_servers.get(&id).map_or(&[], |service| &service.plan.services)
     }
 
     /// The sorry server of a subject's virtual server.
@@ -320,7 +404,7 @@ impl Pool {
     }
 }
 
-/// The servers of a virtual server, with their places under its first service.
+/// The servers of a virtual server, with their places under its first service; not the sorry server.
 fn real_servers_of(service: &VirtualServer) -> impl Iterator<Item = (DestinationKey, RealServerId)> {
     let first = service.plan.services.first();
     let keys = service.plan.real_servers.iter().filter_map(move |planned| Some(planned.key(*first?)));

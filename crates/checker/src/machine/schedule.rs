@@ -149,9 +149,15 @@ pub struct Schedule {
 
 #[derive(Clone, Copy, Debug)]
 enum Phase {
-    Waiting { at: Instant },
-    Running { expires: Instant },
+    Waiting {
+        at: Instant,
+    },
+    Running {
+        expires: Instant,
+    },
     Expired,
+    /// Nothing is to be asked for the time being.
+    Resting,
 }
 
 impl Schedule {
@@ -178,16 +184,33 @@ impl Schedule {
         match self.phase {
             Phase::Waiting { at } => Some(at),
             Phase::Running { expires } => Some(expires),
-            Phase::Expired => None,
+            Phase::Expired | Phase::Resting => None,
         }
     }
 
     /// Whether an attempt is under way.
     pub fn running(&self) -> bool {
         match self.phase {
-            Phase::Waiting { .. } => false,
+            Phase::Waiting { .. } | Phase::Resting => false,
             Phase::Running { .. } | Phase::Expired => true,
         }
+    }
+
+    /// Whether it rests.
+    pub fn resting(&self) -> bool {
+        matches!(self.phase, Phase::Resting)
+    }
+
+    /// No attempts until it is woken; what is believed stays. An attempt under way is nobody's any more.
+    pub fn rest(&mut self) {
+        self.phase = Phase::Resting;
+    }
+
+    /// Attempts again, the first of them now. What is believed is old: the first outcome decides at once.
+    pub fn wake(&mut self, first: Instant, beat: Beat) {
+        self.anchor = beat.at_or_after(first);
+        self.phase = Phase::Waiting { at: self.anchor };
+        self.restore(Belief::Assumed(self.belief.up()));
     }
 
     /// What is due now, if anything; the phase moves on accordingly.
@@ -201,7 +224,7 @@ impl Schedule {
                 self.phase = Phase::Expired;
                 Some(Due::Expire)
             }
-            Phase::Waiting { .. } | Phase::Running { .. } | Phase::Expired => None,
+            Phase::Waiting { .. } | Phase::Running { .. } | Phase::Expired | Phase::Resting => None,
         }
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use common::config::{Diagnostics, IfName, Located, Shape, Span, Table};
 
 use super::endpoint::unusable;
-use super::{Check, CheckSettings, Dial};
+use super::{Check, CheckSettings, Dial, Needed};
 use crate::checks::{Defaults, KINDS, Port};
 use crate::machine::schedule::{Initial, Timing};
 
@@ -41,6 +41,49 @@ pub(super) fn take(table: &mut Table<'_>, d: &mut Diagnostics) -> Option<Vec<Tem
         }
     }
     Some(templates)
+}
+
+/// `checks_needed`, and where it stands.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Needing {
+    pub(super) needed: Needed,
+    span: Option<Span>,
+}
+
+/// Takes `checks_needed` from a table: `"all"`, `"any"`, or a number.
+pub(super) fn needed(table: &mut Table<'_>, d: &mut Diagnostics) -> Needing {
+    let Some(value) = table.value("checks_needed", d) else { return Needing::default() };
+    let needed = match value.shape() {
+        Shape::String("all") => Needed::All,
+        Shape::String("any") => Needed::AtLeast(1),
+        Shape::Integer(Some(count @ 1..=1000)) => Needed::AtLeast(usize::try_from(count).unwrap_or(1)),
+        Shape::String(_)
+        | Shape::Integer(_)
+        | Shape::Float(_)
+        | Shape::Boolean(_)
+        | Shape::Datetime
+        | Shape::List(_)
+        | Shape::Table(_) => {
+            value.mismatch("\"all\", \"any\", or a number of checks from 1 to 1000", d);
+            return Needing::default();
+        }
+    };
+    Needing { needed, span: Some(value.span()) }
+}
+
+impl Needing {
+    /// Says so where more are needed than there are. What a virtual server asks for may be too much for one of its
+    /// servers, which then needs all: that is told once, where it is written.
+    pub(super) fn judge(self, checks: usize, d: &mut Diagnostics) {
+        if let (Some(span), Needed::AtLeast(count)) = (self.span, self.needed)
+            && count > checks.max(1)
+        {
+            d.error(
+                span,
+                format!("`checks_needed` is {count}, but there is a server here with only {checks}"),
+            );
+        }
+    }
 }
 
 fn read(table: &mut Table<'_>, d: &mut Diagnostics) -> Option<Template> {

@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use common::config::{Diagnostics, Located, Span};
+use common::config::{Diagnostics, Span};
 use common::ipvs::ServiceKey;
 
 use super::server::{Placed, forward_fault};
-use super::{Sorry, VirtualServer};
+use super::{RealServer, VirtualServer};
 
 /// The services of all virtual servers so far.
 #[derive(Debug, Default)]
@@ -53,8 +53,8 @@ pub(super) fn servers(servers: &[Placed], services: &[ServiceKey], d: &mut Diagn
 }
 
 /// The sorry server against the services.
-pub(super) fn sorry(sorry: &Located<Sorry>, services: &[ServiceKey], d: &mut Diagnostics) {
-    let Sorry { address, port, forward } = &sorry.value;
+pub(super) fn sorry(sorry: &Placed, services: &[ServiceKey], d: &mut Diagnostics) {
+    let RealServer { address, port, forward, .. } = &sorry.server;
     for service in services {
         if let Some((fault, hint)) = forward_fault(*service, *address, None, *forward) {
             d.error(sorry.span, fault).hint(hint);
@@ -69,7 +69,8 @@ pub(super) fn sorry(sorry: &Located<Sorry>, services: &[ServiceKey], d: &mut Dia
 
 /// The quorum against the weights.
 pub(super) fn quorum(server: &VirtualServer, at: Option<Span>, d: &mut Diagnostics) {
-    let total: u64 = server.real_servers.iter().map(|server| u64::from(server.weight)).sum();
+    let primaries = server.real_servers.iter().filter(|server| !server.backup);
+    let total: u64 = primaries.map(|server| u64::from(server.weight)).sum();
     if let Some(at) = at
         && server.quorum > total
     {

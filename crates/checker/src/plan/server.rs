@@ -1,6 +1,7 @@
 //! `[[virtual_server.real_server]]`, and what it inherits from its virtual server.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use common::config::{CommandLine, Diagnostics, Located, Span, Table};
 use common::ipvs::{Checksum, Forward, ServiceKey, Tunnel};
@@ -17,6 +18,9 @@ pub(super) struct Inherited {
     pub(super) inhibit_on_failure: bool,
     pub(super) notify: Notify,
     pub(super) checks: Vec<Template>,
+    pub(super) needed: check::Needing,
+    pub(super) drain: Duration,
+    pub(super) slow_start: Duration,
     /// Where it serves if it does not say.
     pub(super) port: Option<u16>,
 }
@@ -30,6 +34,7 @@ pub(super) struct Placed {
 
 /// The kernel takes weights as signed numbers.
 pub(super) const MAX_WEIGHT: u32 = 0x7fff_ffff;
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// The short form: an address alone.
 pub(super) fn plain(at: Located<Endpoint>, inherited: &Inherited, d: &mut Diagnostics) -> Placed {
@@ -41,8 +46,12 @@ pub(super) fn plain(at: Located<Endpoint>, inherited: &Inherited, d: &mut Diagno
         upper_threshold: 0,
         lower_threshold: 0,
         inhibit_on_failure: inherited.inhibit_on_failure,
+        backup: false,
+        drain: inherited.drain,
+        slow_start: inherited.slow_start,
         notify: inherited.notify.clone(),
         checks: checks(&inherited.checks, at, inherited, d),
+        needed: inherited.needed.needed,
     };
     Placed { server, span: at.span }
 }
@@ -69,9 +78,21 @@ pub(super) fn read(table: &mut Table<'_>, inherited: &Inherited, d: &mut Diagnos
     }
     let inhibit_on_failure = table.or("inhibit_on_failure", inherited.inhibit_on_failure, d);
     let notify = notify(table, "notify_up", "notify_down", &inherited.notify, d);
+    let backup = table.or("backup", false, d);
+    let drain = drain(table, d).unwrap_or(inherited.drain);
+    let slow_start = slow_start(table, d);
+    if let Some(span) = table.key_span("slow_start")
+        && weight == 1
+        && slow_start.is_some_and(|time| !time.is_zero())
+    {
+        too_light(span, d);
+    }
     let own = check::take(table, d);
+    let needing = check::needed(table, d);
+    let needing = if table.has("checks_needed") { needing } else { inherited.needed };
     let at = at?;
     let checks = checks(own.as_ref().unwrap_or(&inherited.checks), at, inherited, d);
+    needing.judge(checks.len(), d);
     let server = RealServer {
         address: at.value.address,
         port: at.value.port,
@@ -80,13 +101,17 @@ pub(super) fn read(table: &mut Table<'_>, inherited: &Inherited, d: &mut Diagnos
         upper_threshold: upper.map_or(0, |upper| upper.value),
         lower_threshold: lower.map_or(0, |lower| lower.value),
         inhibit_on_failure,
+        backup,
+        drain,
+        slow_start: slow_start.unwrap_or(inherited.slow_start),
         notify,
         checks,
+        needed: needing.needed,
     };
     Some(Placed { server, span: at.span })
 }
 
-fn checks(
+pub(super) fn checks(
     templates: &[Template],
     at: Located<Endpoint>,
     inherited: &Inherited,
@@ -99,6 +124,22 @@ fn checks(
     let mut seen = std::collections::BTreeSet::new();
     checks.retain(|check| seen.insert(check.clone()));
     checks
+}
+
+/// `drain`.
+pub(super) fn drain(table: &mut Table<'_>, d: &mut Diagnostics) -> Option<Duration> {
+    table.within("drain", &(Duration::ZERO..=DAY), d).map(|time| time.value)
+}
+
+/// `slow_start`.
+pub(super) fn slow_start(table: &mut Table<'_>, d: &mut Diagnostics) -> Option<Duration> {
+    table.within("slow_start", &(Duration::ZERO..=DAY), d).map(|time| time.value)
+}
+
+/// A weight that cannot grow.
+pub(super) fn too_light(slow_start: Span, d: &mut Diagnostics) {
+    d.warning(slow_start, "`slow_start` does nothing with weight 1: there is no smaller share to begin with")
+        .hint("give all servers larger weights, like 100");
 }
 
 /// The commands for a turn.

@@ -1,17 +1,19 @@
 //! `[[virtual_server]]`: what clients talk to, and how the kernel distributes.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use common::config::{Diagnostics, Located, Shape, Span, Table};
+use common::config::{Diagnostics, Located, Ranged, Span, Table, Value};
 use common::ipvs::{
     Family, FlagError, Forward, Name, Persistence, SCHEDULERS, SchedulerFlags, Service, ServiceKey, Transport,
 };
 
 use super::conflict::{self, Services};
 use super::endpoint::Endpoint;
+use super::range::Places;
 use super::server::{self, Inherited, MAX_WEIGHT, Placed};
-use super::{Notify, Sorry, VirtualServer, check};
+use super::{Notify, VirtualServer, check, sorry, suspend};
 
 /// Reads one virtual server, with all faults. None where it could not be used even to look for more.
 pub(super) fn read(table: &mut Table<'_>, seen: &mut Services, d: &mut Diagnostics) -> Option<VirtualServer> {
@@ -29,23 +31,45 @@ pub(super) fn read(table: &mut Table<'_>, seen: &mut Services, d: &mut Diagnosti
             format!("`hysteresis` {} must be below the `quorum`, {needed}", hysteresis.value),
         );
     }
-    let sorry = sorry(table, forward, d);
     let on_quorum = server::notify(table, "quorum_up", "quorum_down", &Notify::default(), d);
     let templates = check::take(table, d);
     let unchecked = templates.is_none();
+    let needing = check::needed(table, d);
+    if let Some(templates) = &templates {
+        needing.judge(templates.len(), d);
+    }
     let inherited = Inherited {
         weight: table.within_or("weight", &(0..=MAX_WEIGHT), 1, d),
         forward,
         inhibit_on_failure: table.or("inhibit_on_failure", false, d),
         notify: server::notify(table, "notify_up", "notify_down", &Notify::default(), d),
         checks: templates.unwrap_or_default(),
+        needed: needing,
+        drain: server::drain(table, d).unwrap_or_default(),
+        slow_start: server::slow_start(table, d).unwrap_or_default(),
         port: identity.port(),
     };
+    let sorry = sorry::read(table, &inherited, d);
+    let backup_below = table.within("backup_below", &(1..=100), d);
+    let suspend = suspend::read(table, &identity.own(), d);
+    let notify_on_stop = table.or("notify_on_stop", false, d);
     let placed = servers(table, &inherited, d);
     let services = identity.services(&placed, seen, d);
     conflict::servers(&placed, &services, d);
     if let Some(sorry) = &sorry {
         conflict::sorry(sorry, &services, d);
+    }
+    let backups = placed.iter().any(|placed| placed.server.backup);
+    if let Some(below) = &backup_below
+        && !backups
+    {
+        d.error(below.span, "`backup_below` means nothing without a server that is a `backup`");
+    }
+    if let Some(span) = table.key_span("slow_start")
+        && !inherited.slow_start.is_zero()
+        && placed.iter().all(|placed| placed.server.weight <= 1)
+    {
+        server::too_light(span, d);
     }
     if unchecked && let Some(lone) = placed.iter().find(|placed| placed.server.checks.is_empty()) {
         d.warning(lone.span, "no check: this server counts as alive whatever happens")
@@ -56,7 +80,10 @@ pub(super) fn read(table: &mut Table<'_>, seen: &mut Services, d: &mut Diagnosti
         service: service?,
         quorum: needed,
         hysteresis: hysteresis.map_or(0, |hysteresis| hysteresis.value),
-        sorry: sorry.map(|sorry| sorry.value),
+        sorry: sorry.map(|sorry| sorry.server),
+        backup_below: backup_below.map_or(0, |below| below.value),
+        suspend,
+        notify_on_stop,
         on_quorum,
         real_servers: placed.into_iter().map(|placed| placed.server).collect(),
     };
@@ -68,7 +95,7 @@ pub(super) fn read(table: &mut Table<'_>, seen: &mut Services, d: &mut Diagnosti
 struct Identity {
     transport: Located<Transport>,
     addresses: Vec<Located<Endpoint>>,
-    mark: Option<Located<u32>>,
+    marks: Vec<Located<u32>>,
     family: Option<Family>,
     span: Span,
     /// Whether something was wrong already, so that nothing more is said.
@@ -82,40 +109,49 @@ impl Identity {
         let mut faulty = true;
         match written.as_slice() {
             [] => table.missing("address", "an address (or `addresses`, or `fwmark`)", d),
-            [_] => faulty = false,
+            // A group may have marks among its services.
+            [_] | ["addresses", "fwmark"] => faulty = false,
             [first, second, ..] => {
                 let span = table.key_span(second).unwrap_or(table.span());
                 d.error(span, format!("`{first}` and `{second}` exclude each other"));
             }
         }
-        let address = table.optional::<Endpoint>("address", d);
-        let list = table.optional::<Vec<Located<Endpoint>>>("addresses", d);
+        let address = table.optional::<Places>("address", d);
+        let list = table.optional::<Vec<Located<Places>>>("addresses", d);
         if let Some(list) = &list
             && list.value.is_empty()
         {
             d.error(list.span, "`addresses` is empty");
         }
-        let mark = table.within("fwmark", &(1..=u32::MAX), d);
-        faulty |= !written.is_empty() && address.is_none() && list.is_none() && mark.is_none();
+        let marks = marks(table, d);
+        faulty |= !written.is_empty() && address.is_none() && list.is_none() && marks.is_empty();
         let families = [("ipv4", Family::Ipv4), ("ipv6", Family::Ipv6)];
         let family = table.choice("family", &families, d);
-        if let (Some(family), None) = (&family, &mark) {
+        if let (Some(family), true) = (&family, marks.is_empty()) {
             d.error(family.span, "`family` is only for `fwmark`: an address tells its family itself");
         }
         let transports = [("tcp", Transport::Tcp), ("udp", Transport::Udp), ("sctp", Transport::Sctp)];
         let transport = table.choice("protocol", &transports, d);
-        if let (Some(transport), Some(_)) = (&transport, &mark) {
+        if let (Some(transport), true) = (&transport, list.is_none() && !marks.is_empty()) {
             d.error(transport.span, "`protocol` is not for `fwmark`: the mark says which packets are meant");
         }
         let span = table.span();
         let transport = transport.unwrap_or(Located { value: Transport::Tcp, span });
-        let addresses = address.into_iter().chain(list.into_iter().flat_map(|list| list.value)).collect();
-        Self { transport, addresses, mark, family: family.map(|family| family.value), span, faulty }
+        let places = address.into_iter().chain(list.into_iter().flat_map(|list| list.value));
+        let each =
+            |at: Located<Places>| at.value.0.into_iter().map(move |value| Located { value, span: at.span });
+        let addresses = places.flat_map(each).collect();
+        Self { transport, addresses, marks, family: family.map(|family| family.value), span, faulty }
     }
 
     /// The port on which servers serve unless they say otherwise.
     fn port(&self) -> Option<u16> {
         self.addresses.iter().find_map(|endpoint| endpoint.value.port)
+    }
+
+    /// The addresses that are its own; none where it is made of marks.
+    fn own(&self) -> BTreeSet<IpAddr> {
+        self.addresses.iter().map(|endpoint| endpoint.value.address).collect()
     }
 
     fn services(&self, servers: &[Placed], seen: &mut Services, d: &mut Diagnostics) -> Vec<ServiceKey> {
@@ -128,13 +164,15 @@ impl Identity {
                 services.push(key);
             }
         }
-        if let Some(mark) = &self.mark {
+        if !self.marks.is_empty() {
             let of_servers = || servers.iter().map(|placed| Family::of(placed.server.address));
             let guess = of_servers().next().filter(|first| of_servers().all(|family| family == *first));
             if let Some(family) = self.family.or(guess) {
-                let key = ServiceKey::Mark { family, mark: mark.value };
-                if seen.note(key, mark.span, d) {
-                    services.push(key);
+                for mark in &self.marks {
+                    let key = ServiceKey::Mark { family, mark: mark.value };
+                    if seen.note(key, mark.span, d) {
+                        services.push(key);
+                    }
                 }
             } else if !self.faulty {
                 d.error(
@@ -146,6 +184,20 @@ impl Identity {
         }
         services
     }
+}
+
+/// `fwmark`: one or a list.
+fn marks(table: &mut Table<'_>, d: &mut Diagnostics) -> Vec<Located<u32>> {
+    let Some(value) = table.value("fwmark", d) else { return Vec::new() };
+    let values = value.one_or_list();
+    if values.is_empty() {
+        d.error(value.span(), "`fwmark` is empty");
+    }
+    let read = |value: Value<'_>| {
+        let mark = u32::from_value_within(&value, &(1..=u32::MAX), d)?;
+        Some(Located { value: mark, span: value.span() })
+    };
+    values.into_iter().filter_map(read).collect()
 }
 
 fn service(table: &mut Table<'_>, identity: &Identity, d: &mut Diagnostics) -> Option<Service> {
@@ -174,7 +226,7 @@ fn service(table: &mut Table<'_>, identity: &Identity, d: &mut Diagnostics) -> O
     let one_packet = table.optional::<bool>("one_packet", d);
     if let Some(one) = &one_packet
         && one.value
-        && identity.mark.is_none()
+        && identity.marks.is_empty()
         && identity.transport.value != Transport::Udp
     {
         d.error(one.span, "`one_packet` is only for protocol = \"udp\"");
@@ -215,15 +267,14 @@ fn persistence(
     {
         d.error(timeout.span, "`persistence` is in whole seconds: the kernel knows no other");
     }
-    let bits = match (&identity.mark, identity.family, identity.addresses.first()) {
-        (Some(_), family, _) => family.map_or(128, Family::bits),
-        (None, _, Some(endpoint)) => Family::of(endpoint.value.address).bits(),
-        (None, _, None) => 128,
+    let bits = match identity.addresses.first() {
+        Some(endpoint) => Family::of(endpoint.value.address).bits(),
+        None => identity.family.map_or(128, Family::bits),
     };
     let granularity = table.within("persistence_granularity", &(1..=bits), d);
     let engine = table.choice("persistence_engine", &[("sip", "sip")], d);
     if let Some(engine) = &engine
-        && identity.mark.is_none()
+        && identity.marks.is_empty()
         && identity.transport.value != Transport::Udp
     {
         d.error(engine.span, "the persistence engine \"sip\" is only for protocol = \"udp\"");
@@ -243,26 +294,6 @@ fn persistence(
         engine: engine.and_then(|engine| engine.value.parse::<Name>().ok()),
     };
     Some(Located { value, span: timeout.span })
-}
-
-fn sorry(table: &mut Table<'_>, forward: Forward, d: &mut Diagnostics) -> Option<Located<Sorry>> {
-    let value = table.value("sorry_server", d)?;
-    let (at, forward) = match value.shape() {
-        Shape::Table(mut table) => {
-            let at = table.required::<Endpoint>("address", d);
-            let forward = server::forward(&mut table, d).unwrap_or(forward);
-            table.finish(d);
-            (at.map(|at| at.value), forward)
-        }
-        Shape::String(_)
-        | Shape::Integer(_)
-        | Shape::Float(_)
-        | Shape::Boolean(_)
-        | Shape::Datetime
-        | Shape::List(_) => (value.read::<Endpoint>(d), forward),
-    };
-    let Endpoint { address, port } = at?;
-    Some(Located { value: Sorry { address, port, forward }, span: value.span() })
 }
 
 fn servers(table: &mut Table<'_>, inherited: &Inherited, d: &mut Diagnostics) -> Vec<Placed> {

@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Instant;
 
-use super::{Check, Pool};
+use super::{Alarm, Check, Pool};
 use crate::machine::checkpoint::identity;
-use crate::machine::real_server::{self, Link, RealServer};
+use crate::machine::real_server::{Link, RealServer};
 use crate::machine::schedule::{Belief, Initial, Schedule};
 use crate::machine::virtual_server::VirtualServer;
+use crate::machine::weight::{self, Ramp};
 use crate::machine::{Action, Actions, CheckId, RealServerId, Turn, VirtualServerId};
 use crate::plan::{self, Notify, Plan};
 use crate::reload;
@@ -20,6 +21,7 @@ const REASON: &str = "its checks were changed by a reload";
 impl Pool {
     /// Makes the set what the plan says. At the start that is everything.
     pub fn reconfigure(&mut self, plan: &Plan, now: Instant, out: &mut Actions) {
+        self.departed.clear();
         let old = self.plans();
         let old_order = std::mem::take(&mut self.order);
         let matched = reload::virtual_servers(&old, &plan.virtual_servers);
@@ -50,13 +52,14 @@ impl Pool {
         let wanted: BTreeSet<_> =
             plan.virtual_servers.iter().flat_map(|server| server.services.iter().copied()).collect();
         self.gone.retain(|key| !wanted.contains(key));
+        self.suspend_anew(now, out);
         self.changed = true;
     }
 
     fn add_virtual_server(&mut self, plan: &Rc<plan::VirtualServer>, now: Instant) -> VirtualServerId {
         let id = VirtualServerId(self.fresh());
-        let mut servers = Vec::with_capacity(plan.real_servers.len());
-        for (place, planned) in plan.real_servers.iter().enumerate() {
+        let mut servers = Vec::with_capacity(plan.real_servers.len() + 1);
+        for (place, planned) in plan.members().enumerate() {
             servers.push(self.add_server(id, place, planned, now));
         }
         let service = VirtualServer {
@@ -64,13 +67,18 @@ impl Pool {
             servers,
             alive: 0,
             total: 0,
-            quorum_met: false,
+            helping: 0,
+            sorry_up: false,
+            quorum_met: true,
             since: now,
+            suspended: false,
+            leaving: BTreeMap::new(),
         };
         self.virtual_servers.insert(id, service);
         self.sum(id);
         if let Some(service) = self.virtual_servers.get_mut(&id) {
             service.quorum_met = service.first_quorum();
+            service.call_backups(&mut self.servers);
         }
         self.dirty.insert(id);
         id
@@ -78,9 +86,10 @@ impl Pool {
 
     fn remove_virtual_server(&mut self, id: VirtualServerId, dropped: &mut Vec<CheckId>) {
         let Some(service) = self.virtual_servers.remove(&id) else { return };
-        for server in service.servers {
-            self.remove_server(server, dropped);
+        for server in &service.servers {
+            self.remove_server(*server, &service.plan, dropped);
         }
+        self.closes(id, &service);
         self.gone.extend(service.plan.services.iter().copied());
         self.dirty.remove(&id);
     }
@@ -98,18 +107,20 @@ impl Pool {
         let old_servers = std::mem::take(&mut service.servers);
         service.plan = Rc::clone(plan);
         self.gone.extend(before.services.iter().filter(|key| !plan.services.contains(key)));
-        let matched = reload::real_servers(before, plan);
+        let matched = reload::members(before, plan);
         let kept: BTreeSet<usize> = matched.iter().flatten().copied().collect();
         for (index, server) in old_servers.iter().enumerate() {
             if !kept.contains(&index) {
-                self.remove_server(*server, dropped);
+                let serving = self.remove_server(*server, before, dropped);
+                if let Some(planned) = before.member(index) {
+                    self.part(id, planned, serving, now, out);
+                }
             }
         }
-        let mut servers = Vec::with_capacity(plan.real_servers.len());
+        let mut servers = Vec::with_capacity(plan.real_servers.len() + 1);
         let mut turned = Vec::new();
-        for ((place, planned), from) in plan.real_servers.iter().enumerate().zip(matched) {
-            let existing =
-                from.and_then(|from| Some((*old_servers.get(from)?, before.real_servers.get(from)?)));
+        for ((place, planned), from) in plan.members().enumerate().zip(matched) {
+            let existing = from.and_then(|from| Some((*old_servers.get(from)?, before.member(from)?)));
             match existing {
                 Some((server, old)) => {
                     turned.extend(self.change_server(server, place, old, planned, now, dropped));
@@ -146,16 +157,36 @@ impl Pool {
             .iter()
             .map(|check| Link { check: self.subscribe(check, id, None, now), held: None })
             .collect();
-        let (alive, weight) = self.judge(&links, planned.weight);
-        self.servers.insert(id, RealServer { service, place, links, alive, since: now, weight });
+        let (alive, weight) = judge(&self.checks, &links, planned);
+        let server = RealServer {
+            service,
+            place,
+            links,
+            alive,
+            since: now,
+            weight,
+            fresh: !alive,
+            ramp: None,
+            standby: false,
+            serving: false,
+        };
+        self.servers.insert(id, server);
         id
     }
 
-    fn remove_server(&mut self, id: RealServerId, dropped: &mut Vec<CheckId>) {
-        let Some(server) = self.servers.remove(&id) else { return };
-        for link in server.links {
+    /// Returns whether it served.
+    fn remove_server(
+        &mut self,
+        id: RealServerId,
+        plan: &plan::VirtualServer,
+        dropped: &mut Vec<CheckId>,
+    ) -> bool {
+        let Some(server) = self.servers.remove(&id) else { return false };
+        self.departs(server.service, id, &server, plan);
+        for link in &server.links {
             self.unsubscribe(link.check, id, dropped);
         }
+        server.serving
     }
 
     /// Returns the turn the server takes, if it does.
@@ -170,20 +201,26 @@ impl Pool {
     ) -> Option<(RealServerId, Turn)> {
         let server = self.servers.get_mut(&id)?;
         server.place = place;
+        server.standby = false;
         let was_alive = server.alive;
         let mut links = std::mem::take(&mut server.links);
         if before.checks != planned.checks {
             links = self.relink(id, &links, planned, was_alive, now, dropped);
         }
-        let (alive, weight) = self.judge(&links, planned.weight);
+        let (alive, weight) = judge(&self.checks, &links, planned);
         let server = self.servers.get_mut(&id)?;
         server.links = links;
         server.weight = weight;
+        if let Some(ramp) = server.ramp {
+            // It goes on as if its time had always been this long.
+            server.ramp = Ramp::at(ramp.since, planned.slow_start, now);
+            self.alarms.extend(server.ramp.map(|ramp| (ramp.next(planned.slow_start), Alarm::Ramp(id))));
+        }
         if alive == was_alive {
             return None;
         }
-        server.alive = alive;
-        server.since = now;
+        server.turn(alive, now);
+        server.fresh &= !alive;
         Some((id, if alive { Turn::Up } else { Turn::Down }))
     }
 
@@ -277,28 +314,38 @@ impl Pool {
         }
     }
 
-    pub(super) fn judge(&self, links: &[Link], configured: u32) -> (bool, u32) {
-        judge(&self.checks, links, configured)
-    }
-
     /// Adds the weights of a virtual server up anew.
     pub(super) fn sum(&mut self, id: VirtualServerId) {
         let Some(service) = self.virtual_servers.get_mut(&id) else { return };
-        let states = || service.servers.iter().filter_map(|id| self.servers.get(id));
-        service.alive = states().map(|server| u64::from(server.effective_weight())).sum();
-        service.total = states().map(|server| u64::from(server.weight)).sum();
+        let states = || {
+            let members = service.plan.members().zip(&service.servers);
+            members.filter_map(|(planned, id)| Some((planned, self.servers.get(id)?)))
+        };
+        let primaries = || {
+            let servers = states().take(service.plan.real_servers.len());
+            servers.filter(|(planned, _)| !planned.backup).map(|(_, server)| server)
+        };
+        service.alive = primaries().map(|server| u64::from(server.share().counted())).sum();
+        service.total = primaries().map(|server| u64::from(server.weight)).sum();
+        service.sorry_up =
+            service.plan.sorry.is_some() && states().last().is_some_and(|(_, server)| server.alive);
+        service.call_backups(&mut self.servers);
     }
 }
 
-/// Whether a server with these checks is alive, and its weight then.
-pub(super) fn judge(checks: &BTreeMap<CheckId, Check>, links: &[Link], configured: u32) -> (bool, u32) {
+/// Whether a server with these checks is alive, and its weight then: a check that fails has no say in it.
+pub(super) fn judge(
+    checks: &BTreeMap<CheckId, Check>,
+    links: &[Link],
+    planned: &plan::RealServer,
+) -> (bool, u32) {
     let of = |link: &Link| checks.get(&link.check);
-    let up = |link: &Link| {
+    let up = |link: &&Link| {
         link.held.or_else(|| of(link).map(|check| check.schedule.belief().up())).unwrap_or(true)
     };
-    let alive = real_server::alive(links.iter().map(up));
-    let wanted = links.iter().map(|link| of(link).and_then(|check| check.weight));
-    (alive, real_server::weight(configured, wanted))
+    let alive = planned.needed.met(links.iter().filter(up).count(), links.len());
+    let wanted = links.iter().filter(up).map(|link| of(link).and_then(|check| check.weight));
+    (alive, weight::judged(planned.weight, wanted))
 }
 
 impl Notify {

@@ -1,12 +1,18 @@
 //! Out of the pool into a checkpoint, and back into the pool of the next incarnation.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use common::ipvs::{Destination, DestinationKey, ServiceKey};
 
-use super::{Pool, real_servers_of};
-use crate::machine::checkpoint::{Checkpoint, Saved, identity};
-use crate::machine::schedule::Belief;
+use super::{Alarm, Pool, real_servers_of};
+use crate::machine::checkpoint::{Checkpoint, Saved, SavedLeaving, identity};
+use crate::machine::leaving::Leaving;
+use crate::machine::schedule::{Belief, Initial};
+use crate::machine::weight::Ramp;
+
+/// What the sorry server is called beside the keys of the others.
+const SORRY: &str = "sorry server";
 
 impl Pool {
     /// Every verdict, if one has changed since this was last asked.
@@ -16,39 +22,75 @@ impl Pool {
         }
         let mut checkpoint = Checkpoint::default();
         for check in self.checks.values() {
-            let up = match check.schedule.belief() {
-                Belief::Assumed(_) => continue,
-                Belief::Inherited(up) | Belief::Known(up) => up,
+            let initial = check.plan.settings.timing.initial == Initial::Up;
+            let (up, early) = match check.schedule.belief() {
+                Belief::Assumed(up) if up == initial && check.weight.is_none() => continue,
+                Belief::Assumed(up) => (up, true),
+                Belief::Inherited(up) | Belief::Known(up) => (up, false),
             };
-            checkpoint.checks.insert(check.identity, Saved { up, weight: check.weight });
+            checkpoint.checks.insert(check.identity, Saved { up, weight: check.weight, early, ramp: None });
         }
         for service in self.virtual_servers.values() {
-            let saved = Saved { up: service.quorum_met, weight: None };
-            checkpoint.services.insert(identity(&service.plan.services), saved);
-            for (key, id) in real_servers_of(service) {
-                if let Some(server) = self.servers.get(&id) {
-                    let saved = Saved { up: server.alive, weight: None };
-                    checkpoint.servers.insert(identity(&(&service.plan.services, key)), saved);
-                }
+            let name = identity(&service.plan.services);
+            checkpoint.services.insert(name, Saved { up: service.quorum_met, ..Saved::default() });
+            for (place, id) in service.servers.iter().enumerate() {
+                let (Some(server), Some(name)) = (self.servers.get(id), member(&service.plan, place)) else {
+                    continue;
+                };
+                let ramp = server.ramp.map(|ramp| self.saved(ramp.since));
+                let saved = Saved { up: server.alive, weight: None, early: server.fresh, ramp };
+                checkpoint.servers.insert(name, saved);
             }
+            checkpoint.leaving.extend(service.leaving.values().map(|leaving| SavedLeaving {
+                service: name,
+                address: leaving.address,
+                port: leaving.port,
+                forward: leaving.forward,
+                upper_threshold: leaving.upper_threshold,
+                lower_threshold: leaving.lower_threshold,
+                until: self.saved(leaving.until),
+            }));
         }
         Some(checkpoint.encode())
     }
 
+    /// A moment as a successor understands it: in nanoseconds since boot.
+    fn saved(&self, at: Instant) -> u64 {
+        let (epoch, uptime) = self.epoch;
+        let uptime = match at.checked_duration_since(epoch) {
+            Some(after) => uptime.saturating_add(after),
+            None => uptime.saturating_sub(epoch.saturating_duration_since(at)),
+        };
+        u64::try_from(uptime.as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    /// The other way round. What does not fit this machine's clock is taken for now.
+    fn loaded(&self, saved: u64, now: Instant) -> Instant {
+        let (epoch, uptime) = self.epoch;
+        let saved = Duration::from_nanos(saved);
+        let at = match saved.checked_sub(uptime) {
+            Some(after) => epoch.checked_add(after),
+            None => epoch.checked_sub(uptime.saturating_sub(saved)),
+        };
+        at.unwrap_or(now)
+    }
+
     /// Takes over the verdicts of a predecessor, after the first [`Pool::reconfigure`] and before
     /// [`Pool::settle`]: nobody is told, nothing has turned. False where the bytes say nothing.
-    pub fn restore(&mut self, bytes: &[u8]) -> bool {
+    pub fn restore(&mut self, bytes: &[u8], now: Instant) -> bool {
         let Some(saved) = Checkpoint::decode(bytes) else { return false };
         for check in self.checks.values_mut() {
             if let Some(found) = saved.checks.get(&check.identity) {
-                check.schedule.restore(Belief::Known(found.up));
+                let belief = if found.early { Belief::Assumed(found.up) } else { Belief::Known(found.up) };
+                check.schedule.restore(belief);
                 check.weight = found.weight;
             }
         }
         for (id, service) in &self.virtual_servers {
-            for (key, server) in real_servers_of(service) {
-                let found = saved.servers.get(&identity(&(&service.plan.services, key)));
-                let (Some(found), Some(server)) = (found, self.servers.get_mut(&server)) else { continue };
+            for (place, server) in service.servers.iter().enumerate() {
+                let found = member(&service.plan, place).and_then(|name| saved.servers.get(&name));
+                let (Some(found), Some(server)) = (found, self.servers.get_mut(server)) else { continue };
+                server.fresh = found.early;
                 for link in &mut server.links {
                     let check = self.checks.get(&link.check);
                     if check.is_some_and(|check| !saved.checks.contains_key(&check.identity)) {
@@ -58,14 +100,65 @@ impl Pool {
             }
             self.dirty.insert(*id);
         }
+        self.restore_leaving(&saved.leaving, now);
+        self.restore_quorums(&saved);
+        self.restore_ramps(&saved, now);
+        self.changed = true;
+        true
+    }
+
+    fn restore_quorums(&mut self, saved: &Checkpoint) {
         self.rejudge_quietly();
         for service in self.virtual_servers.values_mut() {
             if let Some(found) = saved.services.get(&identity(&service.plan.services)) {
-                service.quorum_met = service.quorum(found.up);
+                // Who of the backups is called depends on what the quorum was, and the quorum on who is called.
+                service.quorum_met = found.up;
+                service.call_backups(&mut self.servers);
+            }
+            service.quorum_met = service.quorum(service.quorum_met);
+            service.call_backups(&mut self.servers);
+        }
+    }
+
+    fn restore_leaving(&mut self, saved: &[SavedLeaving], now: Instant) {
+        for found in saved {
+            let until = self.loaded(found.until, now);
+            let service = self
+                .virtual_servers
+                .iter_mut()
+                .find(|(_, service)| identity(&service.plan.services) == found.service);
+            let Some((id, service)) = service else { continue };
+            let Some(first) = service.plan.services.first() else { continue };
+            let leaving = Leaving {
+                address: found.address,
+                port: found.port,
+                forward: found.forward,
+                upper_threshold: found.upper_threshold,
+                lower_threshold: found.lower_threshold,
+                until,
+            };
+            let id = *id;
+            service.leaving.insert(leaving.key(*first), leaving);
+            self.watch(id, now);
+        }
+    }
+
+    fn restore_ramps(&mut self, saved: &Checkpoint, now: Instant) {
+        let mut found = Vec::new();
+        for service in self.virtual_servers.values() {
+            for (place, id) in service.servers.iter().enumerate() {
+                let ramp = member(&service.plan, place).and_then(|name| saved.servers.get(&name)?.ramp);
+                let planned = service.plan.member(place);
+                found.extend(ramp.zip(planned).map(|(ramp, planned)| (*id, ramp, planned.slow_start)));
             }
         }
-        self.changed = true;
-        true
+        for (id, since, length) in found {
+            let ramp = Ramp::at(self.loaded(since, now), length, now);
+            if let Some(server) = self.servers.get_mut(&id).filter(|server| server.alive) {
+                server.ramp = ramp;
+                self.alarms.extend(ramp.map(|ramp| (ramp.next(length), Alarm::Ramp(id))));
+            }
+        }
     }
 
     /// Corrects the verdicts of a predecessor by the table it left in the kernel, which is the last word on
@@ -79,19 +172,23 @@ impl Pool {
         for service in self.virtual_servers.values_mut() {
             let Some(first) = service.plan.services.first() else { continue };
             let Some(destinations) = installed(*first) else { continue };
+            let serving = |key: &DestinationKey| destinations.get(key).is_some_and(|found| found.weight > 0);
             let sorry = service.plan.sorry.as_ref().map(|sorry| sorry.key(*first));
             let sorry = sorry.filter(|sorry| real_servers_of(service).all(|(key, _)| key != *sorry));
             if let Some(sorry) = sorry {
-                service.quorum_met = !destinations.contains_key(&sorry);
-                if !service.quorum_met {
+                if serving(&sorry) {
+                    service.quorum_met = false;
                     // The servers were out whether alive or not.
                     continue;
                 }
+                // A sorry server that is down itself stays out without a quorum, too.
+                service.quorum_met |= service.sorry_up;
             }
-            for (key, id) in real_servers_of(service) {
+            for ((key, id), planned) in real_servers_of(service).zip(&service.plan.real_servers) {
                 let Some(server) = self.servers.get(&id).filter(|server| server.weight > 0) else { continue };
-                let serving = destinations.get(&key).is_some_and(|found| found.weight > 0);
-                if serving == server.alive {
+                let serving = serving(&key);
+                // A backup that does not serve is no less alive.
+                if serving == server.alive || (planned.backup && !serving) {
                     continue;
                 }
                 for link in &server.links {
@@ -104,6 +201,7 @@ impl Pool {
         self.rejudge_quietly();
         for service in self.virtual_servers.values_mut() {
             service.quorum_met = service.quorum(service.quorum_met);
+            service.call_backups(&mut self.servers);
         }
         self.changed = true;
     }
@@ -112,13 +210,26 @@ impl Pool {
         let ids: Vec<_> = self.virtual_servers.keys().copied().collect();
         for id in ids {
             let Some(service) = self.virtual_servers.get(&id) else { continue };
-            for server_id in &service.servers {
+            for (planned, server_id) in service.plan.members().zip(&service.servers) {
                 let Some(server) = self.servers.get_mut(server_id) else { continue };
-                let Some(planned) = service.plan.real_servers.get(server.place) else { continue };
-                let judged = super::reconfigure::judge(&self.checks, &server.links, planned.weight);
+                let judged = super::reconfigure::judge(&self.checks, &server.links, planned);
                 (server.alive, server.weight) = judged;
+                if server.alive {
+                    server.fresh = false;
+                } else {
+                    server.ramp = None;
+                }
             }
             self.sum(id);
         }
+    }
+}
+
+/// What a member of a virtual server is called in a checkpoint.
+fn member(plan: &crate::plan::VirtualServer, place: usize) -> Option<u64> {
+    let first = plan.services.first()?;
+    match plan.real_servers.get(place) {
+        Some(planned) => Some(identity(&(&plan.services, planned.key(*first)))),
+        None => plan.sorry.as_ref().map(|sorry| identity(&(&plan.services, SORRY, sorry.key(*first)))),
     }
 }

@@ -1,7 +1,11 @@
+mod backup;
 mod carry_over;
+mod leave;
 mod property;
 mod quorum;
 mod restart;
+mod suspend;
+mod weights;
 
 use super::*;
 use crate::plan::Plan;
@@ -12,6 +16,9 @@ pub(super) struct Lab {
     pub(super) zero: Instant,
     pub(super) now: Instant,
 }
+
+/// The machine of the lab was started some time ago.
+pub(super) const UPTIME: Duration = Duration::from_secs(1000);
 
 pub(super) fn plan(text: &str) -> Plan {
     plan::tests::plan_with_faults(text).0
@@ -33,7 +40,7 @@ impl Lab {
     pub(super) fn empty() -> Self {
         #[expect(clippy::disallowed_methods, reason = "tests need one moment to count from")]
         let zero = Instant::now();
-        Self { pool: Pool::new(1, zero), zero, now: zero }
+        Self { pool: Pool::new(1, zero, UPTIME), zero, now: zero }
     }
 
     pub(super) fn new(text: &str) -> Self {
@@ -49,7 +56,7 @@ impl Lab {
     }
 
     fn words(&mut self, mut out: Actions) -> Vec<String> {
-        self.pool.settle(&mut out);
+        self.pool.settle(self.now, &mut out);
         out.iter().map(|action| self.word(action)).collect()
     }
 
@@ -71,6 +78,11 @@ impl Lab {
             Action::Changed(s, turn, words) => format!("{} {turn}: {words}", subject(s)),
             Action::Failed(id, words) => format!("failed {}: {words}", check(id)),
             Action::Local(id, words) => format!("local {}: {words}", check(id)),
+            Action::Count(_) => "count".into(),
+            Action::Leaving(_, server, stage) => format!("leaving {}: {stage}", server.address),
+            Action::Suspended(_, true) => "suspended".into(),
+            Action::Suspended(_, false) => "resumed".into(),
+            Action::Warned(id, words) => format!("warned {}: {words}", check(id)),
         }
     }
 
@@ -110,6 +122,27 @@ impl Lab {
             self.pool.handle(event, self.now, &mut out);
         }
         self.words(out)
+    }
+
+    pub(super) fn event(&mut self, event: Event) -> Vec<String> {
+        let mut out = Vec::new();
+        self.pool.handle(event, self.now, &mut out);
+        self.words(out)
+    }
+
+    /// The successor of a process that was killed now.
+    pub(super) fn restarted(&mut self, text: &str) -> Self {
+        self.pool.changed = true;
+        let checkpoint = self.pool.checkpoint().unwrap();
+        // Another process: its clock began at another moment.
+        let uptime = UPTIME + self.now.duration_since(self.zero);
+        let mut next = Self { pool: Pool::new(2, self.now, uptime), zero: self.zero, now: self.now };
+        let mut out = Vec::new();
+        next.pool.reconfigure(&plan(text), next.now, &mut out);
+        next.pool.handle(Event::Holds(self.pool.held.clone()), next.now, &mut out);
+        assert!(next.pool.restore(&checkpoint, next.now));
+        next.words(out);
+        next
     }
 
     pub(super) fn fails(&mut self, address: &str) -> Vec<String> {

@@ -3,6 +3,8 @@
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use common::ipvs::DestinationKey;
+
 use super::{Check, Link, Pool, RealServer, VirtualServer};
 use crate::checks::Words;
 use crate::plan;
@@ -16,8 +18,14 @@ pub struct VirtualServerView {
     pub quorum_met: bool,
     /// Whether the sorry server serves.
     pub sorry_active: bool,
-    /// The weight alive.
+    /// The weight alive and called.
     pub alive_weight: u64,
+    /// Whether its checks rest because this machine does not hold its address.
+    pub suspended: bool,
+    /// The sorry server's state.
+    pub sorry: Option<RealServerView>,
+    /// Who keeps its connections for a while.
+    pub leaving: Vec<LeavingView>,
     /// How long the quorum has been so.
     pub since: Duration,
     /// Its servers, in the order of the plan.
@@ -33,10 +41,23 @@ pub struct RealServerView {
     pub alive: bool,
     /// The weight that counts now.
     pub effective_weight: u32,
+    /// Whether it is a backup that is not called.
+    pub standby: bool,
+    /// Whether its weight still grows back after a recovery.
+    pub slow_start: bool,
     /// How long it has been so.
     pub since: Duration,
     /// Its checks, in the order of the plan.
     pub checks: Vec<CheckView>,
+}
+
+/// A server that is taken out and keeps its connections for a while.
+#[derive(Clone, Copy, Debug)]
+pub struct LeavingView {
+    /// Its place under the first service.
+    pub key: DestinationKey,
+    /// How much time it has left.
+    pub left: Duration,
 }
 
 /// A check of a server.
@@ -69,13 +90,22 @@ impl Pool {
 
     fn view(&self, service: &VirtualServer, now: Instant) -> VirtualServerView {
         let servers = service.servers.iter().filter_map(|id| self.servers.get(id));
+        let mut servers: Vec<_> = servers.map(|server| self.server_view(server, now)).collect();
+        let sorry = servers.pop_if(|server| server.place >= service.plan.real_servers.len());
+        let leaving = service.leaving.iter().map(|(key, leaving)| LeavingView {
+            key: *key,
+            left: leaving.until.saturating_duration_since(now),
+        });
         VirtualServerView {
             plan: Rc::clone(&service.plan),
             quorum_met: service.quorum_met,
             sorry_active: service.sorry_active(),
-            alive_weight: service.alive,
+            alive_weight: service.counted(),
+            suspended: service.suspended,
+            sorry,
+            leaving: leaving.collect(),
             since: now.saturating_duration_since(service.since),
-            servers: servers.map(|server| self.server_view(server, now)).collect(),
+            servers,
         }
     }
 
@@ -87,7 +117,9 @@ impl Pool {
         RealServerView {
             place: server.place,
             alive: server.alive,
-            effective_weight: server.effective_weight(),
+            effective_weight: server.share().served(),
+            standby: server.standby,
+            slow_start: server.ramp.is_some(),
             since: now.saturating_duration_since(server.since),
             checks: server.links.iter().filter_map(view).collect(),
         }

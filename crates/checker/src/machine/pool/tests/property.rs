@@ -8,7 +8,9 @@ struct ServerSpec {
     host: u8,
     weight: u32,
     inhibit: bool,
+    backup: bool,
     check: u8,
+    needed: u8,
 }
 
 #[derive(Clone, Debug)]
@@ -16,27 +18,45 @@ struct ServiceSpec {
     address: u8,
     quorum: u32,
     hysteresis: u32,
-    sorry: bool,
+    /// None, unchecked, checked, inhibited and checked.
+    sorry: u8,
+    backup_below: u8,
+    drain: u8,
+    slow_start: u8,
+    suspend: bool,
     servers: Vec<ServerSpec>,
 }
 
 fn server() -> impl Strategy<Value = ServerSpec> {
-    (0_u8..6, 0_u32..4, any::<bool>(), 0_u8..3).prop_map(|(host, weight, inhibit, check)| ServerSpec {
-        host,
-        weight,
-        inhibit,
-        check,
-    })
+    let weight = prop_oneof![0_u32..4, 0_u32..40];
+    (0_u8..6, weight, any::<bool>(), prop::bool::weighted(0.3), 0_u8..4, 0_u8..3).prop_map(
+        |(host, weight, inhibit, backup, check, needed)| ServerSpec {
+            host,
+            weight,
+            inhibit,
+            backup,
+            check,
+            needed,
+        },
+    )
 }
 
 fn service() -> impl Strategy<Value = ServiceSpec> {
-    (0_u8..4, 1_u32..5, 0_u32..3, any::<bool>(), prop::collection::vec(server(), 0..5)).prop_map(
-        |(address, quorum, hysteresis, sorry, servers)| ServiceSpec {
-            address,
-            quorum,
-            hysteresis: hysteresis.min(quorum - 1),
-            sorry,
-            servers,
+    let numbers = (0_u8..4, 1_u32..5, 0_u32..3, 0_u8..4, prop_oneof![Just(0_u8), 1_u8..=100]);
+    let times = (0_u8..4, 0_u8..4, prop::bool::weighted(0.2));
+    (numbers, times, prop::collection::vec(server(), 0..5)).prop_map(
+        |((address, quorum, hysteresis, sorry, backup_below), (drain, slow_start, suspend), servers)| {
+            ServiceSpec {
+                address,
+                quorum,
+                hysteresis: hysteresis.min(quorum - 1),
+                sorry,
+                backup_below,
+                drain,
+                slow_start,
+                suspend,
+                servers,
+            }
         },
     )
 }
@@ -44,26 +64,36 @@ fn service() -> impl Strategy<Value = ServiceSpec> {
 fn write(services: &[ServiceSpec]) -> String {
     let mut text = String::new();
     let mut addresses = BTreeSet::new();
+    let checks = [
+        "[]",
+        "{ type = \"tcp\", retries = 0, interval = 1, warm_up = 0 }",
+        "{ type = \"tcp\", retries = 1, interval = 2, retry_delay = 1, rise = 2, initial = \"down\" }",
+        "[{ type = \"tcp\", retries = 0, interval = 1, warm_up = 0 }, { type = \"tcp\", port = 81, retries = 0, interval = 3 }]",
+    ];
     for service in services.iter().filter(|service| addresses.insert(service.address)) {
         text.push_str(&format!(
-            "[[virtual_server]]\naddress = \"192.0.2.{}:80\"\nquorum = {}\nhysteresis = {}\n",
-            service.address + 1,
-            service.quorum,
-            service.hysteresis
+            "[[virtual_server]]\naddress = \"192.0.2.{}:80\"\nquorum = {}\nhysteresis = {}\nha_suspend = {}\ndrain = {}\nslow_start = {}\n",
+            service.address + 1, service.quorum, service.hysteresis, service.suspend, service.drain, service.slow_start * 4
         ));
-        if service.sorry {
-            text.push_str("sorry_server = \"10.0.0.99\"\n");
+        match service.sorry {
+            0 => {}
+            1 => text.push_str("sorry_server = \"10.0.0.99\"\n"),
+            sorry => text.push_str(&format!(
+                "sorry_server = {{ address = \"10.0.0.99\", inhibit_on_failure = {}, check = {} }}\n",
+                sorry == 3,
+                checks[1]
+            )),
+        }
+        if service.backup_below > 0 && service.servers.iter().any(|server| server.backup) {
+            text.push_str(&format!("backup_below = {}\n", service.backup_below));
         }
         let mut hosts = BTreeSet::new();
         for server in service.servers.iter().filter(|server| hosts.insert(server.host)) {
-            let check = [
-                "[]",
-                "{ type = \"tcp\", retries = 0, interval = 1, warm_up = 0 }",
-                "{ type = \"tcp\", retries = 1, interval = 2, retry_delay = 1, rise = 2, initial = \"down\" }",
-            ];
+            let check = usize::from(server.check);
+            let needed = if check == 3 && server.needed > 0 { server.needed } else { 1 };
             text.push_str(&format!(
-                "[[virtual_server.real_server]]\naddress = \"10.0.0.{}\"\nweight = {}\ninhibit_on_failure = {}\ncheck = {}\n",
-                server.host + 1, server.weight, server.inhibit, check[usize::from(server.check)]
+                "[[virtual_server.real_server]]\naddress = \"10.0.0.{}\"\nweight = {}\ninhibit_on_failure = {}\nbackup = {}\nchecks_needed = {needed}\ncheck = {}\n",
+                server.host + 1, server.weight, server.inhibit, server.backup, checks[check]
             ));
         }
     }
@@ -73,9 +103,12 @@ fn write(services: &[ServiceSpec]) -> String {
 #[derive(Clone, Debug)]
 enum Happening {
     Pass(usize, u64),
+    Heavy(usize, u32),
     Fail(usize, u64),
     Unknown(usize, u64),
     Time(u64),
+    Holds(u8),
+    Counted(u8),
     Reload(Vec<ServiceSpec>),
     Restart(bool),
 }
@@ -83,9 +116,12 @@ enum Happening {
 fn happening() -> impl Strategy<Value = Happening> {
     prop_oneof![
         4 => (any::<usize>(), 0_u64..500).prop_map(|(check, took)| Happening::Pass(check, took)),
+        1 => (any::<usize>(), 0_u32..30).prop_map(|(check, weight)| Happening::Heavy(check, weight)),
         4 => (any::<usize>(), 0_u64..500).prop_map(|(check, took)| Happening::Fail(check, took)),
         1 => (any::<usize>(), 0_u64..500).prop_map(|(check, took)| Happening::Unknown(check, took)),
         3 => (0_u64..5000).prop_map(Happening::Time),
+        1 => any::<u8>().prop_map(Happening::Holds),
+        1 => any::<u8>().prop_map(Happening::Counted),
         1 => prop::collection::vec(service(), 0..4).prop_map(Happening::Reload),
         1 => any::<bool>().prop_map(Happening::Restart),
     ]
@@ -108,7 +144,11 @@ impl World {
                 | Action::Notify(..)
                 | Action::Changed(..)
                 | Action::Failed(..)
-                | Action::Local(..) => {}
+                | Action::Local(..)
+                | Action::Count(_)
+                | Action::Leaving(..)
+                | Action::Suspended(..)
+                | Action::Warned(..) => {}
             }
         }
         out
@@ -124,7 +164,16 @@ impl World {
         let mut out = Vec::new();
         let event = Event::Finished { check, verdict, took: Duration::from_millis(took) };
         self.lab.pool.handle(event, self.lab.now, &mut out);
-        self.lab.pool.settle(&mut out);
+        self.lab.pool.settle(self.lab.now, &mut out);
+        self.act(out);
+    }
+
+    fn take(&mut self, event: Event) {
+        let before = self.lab.pool.wanted().clone();
+        let mut out = Vec::new();
+        self.lab.pool.handle(event, self.lab.now, &mut out);
+        self.lab.pool.settle(self.lab.now, &mut out);
+        self.told(&before, &out);
         self.act(out);
     }
 
@@ -132,7 +181,7 @@ impl World {
         self.lab.now += Duration::from_millis(ms);
         let mut out = Vec::new();
         self.lab.pool.handle_timeout(self.lab.now, &mut out);
-        self.lab.pool.settle(&mut out);
+        self.lab.pool.settle(self.lab.now, &mut out);
         self.act(out);
         assert!(self.lab.pool.poll_timeout().is_none_or(|at| at > self.lab.now));
     }
@@ -140,6 +189,28 @@ impl World {
     fn step(&mut self, happening: Happening) {
         match happening {
             Happening::Pass(pick, took) => self.end(pick, took, Verdict::pass("fine")),
+            Happening::Heavy(pick, weight) => {
+                self.end(
+                    pick,
+                    0,
+                    Verdict::Pass { words: "said so".into(), weight: Some(Weight::Set(weight)) },
+                );
+            }
+            Happening::Holds(mask) => {
+                let held = (0..4).filter(|bit| mask & (1 << bit) != 0);
+                let held = held.map(|last| IpAddr::from([192, 0, 2, last + 1])).collect();
+                self.take(Event::Holds(held));
+            }
+            Happening::Counted(mask) => {
+                let all = (0..8).filter(|bit| mask & (1 << bit) != 0);
+                let busy =
+                    all.map(|last| DestinationKey { address: IpAddr::from([10, 0, 0, last + 1]), port: 80 });
+                let busy: BTreeSet<_> = busy.collect();
+                let services: Vec<_> = self.lab.pool.virtual_servers.keys().copied().collect();
+                for service in services {
+                    self.take(Event::Counted { service, busy: busy.clone() });
+                }
+            }
             Happening::Fail(pick, took) => self.end(pick, took, Verdict::fail("bad")),
             Happening::Unknown(pick, took) => self.end(pick, took, Verdict::Unknown("here".into())),
             Happening::Time(ms) => self.advance(ms),
@@ -148,12 +219,12 @@ impl World {
                 let before = self.lab.pool.wanted().clone();
                 let mut out = Vec::new();
                 self.lab.pool.reconfigure(&plan(&self.text), self.lab.now, &mut out);
-                self.lab.pool.settle(&mut out);
+                self.lab.pool.settle(self.lab.now, &mut out);
                 self.told(&before, &out);
                 self.act(out);
                 let mut again = Vec::new();
                 self.lab.pool.reconfigure(&plan(&self.text), self.lab.now, &mut again);
-                self.lab.pool.settle(&mut again);
+                self.lab.pool.settle(self.lab.now, &mut again);
                 assert_eq!(again, [], "the same plan again changes nothing");
             }
             Happening::Restart(kernel) => self.restart(kernel),
@@ -177,14 +248,17 @@ impl World {
         let wanted = self.lab.pool.wanted().clone();
         self.lab.pool.changed = true;
         let checkpoint = self.lab.pool.checkpoint().unwrap();
-        let mut pool = Pool::new(7, self.lab.now);
+        let uptime = UPTIME + self.lab.now.duration_since(self.lab.zero);
+        let held = self.lab.pool.held.clone();
+        let mut pool = Pool::new(7, self.lab.now, uptime);
         let mut out = Vec::new();
         pool.reconfigure(&plan(&self.text), self.lab.now, &mut out);
-        assert!(pool.restore(&checkpoint));
+        pool.handle(Event::Holds(held), self.lab.now, &mut out);
+        assert!(pool.restore(&checkpoint, self.lab.now));
         if kernel {
             pool.adopt(|key| wanted.services.get(&key).map(|entry| entry.destinations.clone()));
         }
-        pool.settle(&mut out);
+        pool.settle(self.lab.now, &mut out);
         assert_eq!(*pool.wanted(), wanted, "a restart changes nothing");
         assert!(!out.iter().any(|action| matches!(action, Action::Changed(..) | Action::Notify(..))));
         self.lab.pool = pool;
@@ -197,27 +271,68 @@ impl World {
         for (id, server) in &pool.servers {
             let service = &pool.virtual_servers[&server.service];
             assert_eq!(service.servers[server.place], *id);
-            let planned = &service.plan.real_servers[server.place];
-            assert_eq!(pool.judge(&server.links, planned.weight), (server.alive, server.weight));
+            let planned = service.plan.member(server.place).unwrap();
+            assert_eq!(
+                reconfigure::judge(&pool.checks, &server.links, planned),
+                (server.alive, server.weight)
+            );
             for (link, check) in server.links.iter().zip(&planned.checks) {
                 assert_eq!(pool.by_plan[check], link.check);
                 assert!(pool.checks[&link.check].subscribers.contains(id));
             }
+            assert_eq!(server.serving, service.serves(server));
+            if let Some(ramp) = server.ramp {
+                assert!(server.alive);
+                assert_eq!(Ramp::at(ramp.since, planned.slow_start, self.lab.now), Some(ramp));
+                assert!(pool.alarms.contains(&(ramp.next(planned.slow_start), Alarm::Ramp(*id))));
+            }
         }
         for (id, service) in &pool.virtual_servers {
-            let servers = || service.servers.iter().map(|id| &pool.servers[id]);
-            assert_eq!(
-                service.alive,
-                servers().map(|server| u64::from(server.effective_weight())).sum::<u64>()
-            );
-            assert_eq!(service.total, servers().map(|server| u64::from(server.weight)).sum::<u64>());
+            let members = || service.plan.members().zip(service.servers.iter().map(|id| &pool.servers[id]));
+            let real = || members().take(service.plan.real_servers.len());
+            let sum = |backup: bool, of: fn(&RealServer) -> u32| {
+                let some = real().filter(|(planned, server)| planned.backup == backup && !server.standby);
+                some.map(|(_, server)| u64::from(of(server))).sum::<u64>()
+            };
+            assert_eq!(service.alive, sum(false, |server| server.share().counted()));
+            assert_eq!(service.total, sum(false, |server| server.weight));
+            assert_eq!(service.helping, sum(true, |server| server.share().counted()));
             assert_eq!(service.quorum_met, service.quorum(service.quorum_met), "{id}: the quorum is settled");
-            for key in &service.plan.services {
-                assert_eq!(pool.wanted.services[key], service.entry(*key, &pool.servers));
+            assert_eq!(
+                service.suspended,
+                service.plan.suspend.as_ref().is_some_and(|w| w.is_disjoint(&pool.held))
+            );
+            let mut again = service.clone();
+            let mut servers = pool.servers.clone();
+            again.call_backups(&mut servers);
+            assert!(service.servers.iter().all(|id| servers[id].standby == pool.servers[id].standby));
+            // Backups are called in their order, and none more than needed.
+            let called: Vec<u64> = real()
+                .filter(|(planned, server)| planned.backup && !server.standby)
+                .map(|(_, server)| u64::from(server.share().counted()))
+                .collect();
+            if let Some((last, others)) =
+                called.iter().rposition(|weight| *weight > 0).map(|at| (called[at], &called[..at]))
+            {
+                assert!(last > 0 && service.alive + others.iter().sum::<u64>() < service.enough());
             }
-            if service.plan.sorry.is_some() && service.alive == 0 {
+            for key in &service.plan.services {
+                let entry = &pool.wanted.services[key];
+                assert_eq!(*entry, service.entry(*key, &pool.servers));
+                let serving = entry.destinations.values().any(|destination| destination.weight > 0);
+                let could = real().any(|(_, server)| server.alive && server.weight > 0);
+                assert!(
+                    serving || !could || service.sorry_active(),
+                    "{id}: all are out though one could serve"
+                );
+                assert!(serving || !service.sorry_up || service.quorum_met, "{id}: nobody serves");
+            }
+            if service.sorry_up && service.counted() == 0 {
                 assert!(service.sorry_active());
             }
+            assert!(service.leaving.values().all(|leaving| leaving.until > self.lab.now));
+            let watches = pool.alarms.iter().filter(|(_, alarm)| *alarm == Alarm::Leaving(*id)).count();
+            assert!(watches == 1 || service.leaving.is_empty() && watches <= 1);
         }
         let services: usize = pool.virtual_servers.values().map(|service| service.plan.services.len()).sum();
         assert_eq!(pool.wanted.services.len(), services);
@@ -228,14 +343,18 @@ impl World {
         let running: BTreeSet<CheckId> =
             pool.checks.iter().filter(|(_, check)| check.schedule.running()).map(|(id, _)| *id).collect();
         assert_eq!(running, self.running);
-        // Nobody dead gets connections.
+        for check in pool.checks.values() {
+            let rests = |server| pool.virtual_servers[&pool.servers[server].service].suspended;
+            assert_eq!(check.schedule.resting(), check.subscribers.iter().all(rests));
+        }
+        // Nobody dead gets connections, nobody who leaves, no backup that is not called.
         for (id, service) in &pool.virtual_servers {
             for key in &service.plan.services {
                 for (at, destination) in &pool.wanted.services[key].destinations {
-                    let place = service.plan.real_servers.iter().position(|server| server.key(*key) == *at);
-                    let Some(place) = place else { continue };
-                    let alive = pool.servers[&service.servers[place]].alive;
-                    assert!(alive || destination.weight == 0, "{id} {at}");
+                    let place = service.plan.members().position(|server| server.key(*key) == *at);
+                    let serves =
+                        place.is_some_and(|place| service.serves(&pool.servers[&service.servers[place]]));
+                    assert!(serves || destination.weight == 0, "{id} {at}");
                 }
             }
         }

@@ -4,7 +4,7 @@ fn restarted(text: &str, checkpoint: &[u8]) -> Lab {
     let mut lab = Lab::empty();
     let mut out = Vec::new();
     lab.pool.reconfigure(&plan(text), lab.now, &mut out);
-    assert!(lab.pool.restore(checkpoint));
+    assert!(lab.pool.restore(checkpoint, lab.now));
     lab.words(out);
     lab
 }
@@ -110,7 +110,7 @@ fn the_kernels_table_is_the_last_word() {
     let mut next = Lab::empty();
     let mut out = Vec::new();
     next.pool.reconfigure(&plan(&text), next.now, &mut out);
-    assert!(next.pool.restore(&stale));
+    assert!(next.pool.restore(&stale, next.now));
     next.pool.adopt(|key| Some(lab.pool.wanted().services[&key].destinations.clone()));
     next.words(out);
     assert_eq!(next.table(), "10.0.0.2=1");
@@ -128,7 +128,7 @@ fn a_sorry_server_in_the_kernel_is_no_verdict_on_the_others() {
     let mut next = Lab::empty();
     let mut out = Vec::new();
     next.pool.reconfigure(&plan(&text), next.now, &mut out);
-    assert!(next.pool.restore(&lab.pool.checkpoint().unwrap()));
+    assert!(next.pool.restore(&lab.pool.checkpoint().unwrap(), next.now));
     next.pool.adopt(|key| Some(lab.pool.wanted().services[&key].destinations.clone()));
     next.words(out);
     assert_eq!(next.table(), "10.0.0.9=1");
@@ -140,7 +140,7 @@ fn a_sorry_server_in_the_kernel_is_no_verdict_on_the_others() {
 #[test]
 fn foreign_bytes_are_no_checkpoint() {
     let mut lab = Lab::new(&text("", TWO));
-    assert!(!lab.pool.restore(b""));
-    assert!(!lab.pool.restore(b"nonsense"));
+    assert!(!lab.pool.restore(b"", lab.now));
+    assert!(!lab.pool.restore(b"nonsense", lab.now));
     assert_eq!(lab.table(), "10.0.0.1=3 10.0.0.2=1");
 }
