@@ -42,6 +42,7 @@ fn address(instance: &mut Instance, line: &Item, cx: &mut Context) -> Option<(Ip
         return None;
     };
     let mut pairs = vec![("address".to_owned(), Value::from(text))];
+    let mut flags: Vec<(&str, bool)> = Vec::new();
     let mut words = line.values();
     while let Some(word) = words.next() {
         let mut put = |key: &str, value: Option<&str>| {
@@ -52,43 +53,34 @@ fn address(instance: &mut Instance, line: &Item, cx: &mut Context) -> Option<(Ip
             "label" => put("label", words.next()),
             "scope" => put("scope", words.next()),
             "brd" | "broadcast" => match words.next() {
-                Some("+") => match broadcast(text) {
-                    Some(address) => put("broadcast", Some(&address)),
-                    None => misread(instance, line, cx),
-                },
+                Some("+") => put("broadcast", Some("auto")),
                 Some("-") | None => {}
                 given => put("broadcast", given),
             },
-            "-nodad" | "home" | "mngtmpaddr" | "noprefixroute" | "autojoin" | "no_track" | "use_vmac" => {
-                lost(instance, line, &format!("{word} of an address"), cx);
-            }
-            "peer" | "preferred_lft" | "track_group" | "proto" => {
+            "preferred_lft" => match words.next() {
+                Some("0") => put("preferred_lifetime", Some("0s")),
+                Some("forever") => put("preferred_lifetime", Some("forever")),
+                other => {
+                    let seconds = other.unwrap_or_default();
+                    lost(instance, line, &format!("preferred_lft {seconds} of an address: 0 or forever"), cx);
+                }
+            },
+            "peer" => put("peer", words.next()),
+            "home" => flags.push(("home", true)),
+            "-nodad" => flags.push(("duplicate_detection", true)),
+            "mngtmpaddr" => flags.push(("manage_temporary", true)),
+            "noprefixroute" => flags.push(("prefix_route", false)),
+            // What somebody removes is put back, and nothing is given up for it.
+            "no_track" => {}
+            "autojoin" | "use_vmac" => lost(instance, line, &format!("{word} of an address"), cx),
+            "track_group" | "proto" => {
                 let value = words.next().unwrap_or_default();
                 lost(instance, line, &format!("{word} {value} of an address"), cx);
             }
             _ => misread(instance, line, cx),
         }
     }
+    pairs.extend(flags.into_iter().map(|(key, on)| (key.to_owned(), on.into())));
     let value = if pairs.len() == 1 { Value::from(text) } else { Value::Table(pairs) };
     Some((parsed, value))
-}
-
-/// The last address of an IPv4 network.
-fn broadcast(text: &str) -> Option<String> {
-    let (address, prefix) = text.split_once('/')?;
-    let address: std::net::Ipv4Addr = address.parse().ok()?;
-    let host = 32_u32.checked_sub(prefix.parse().ok()?)?;
-    let mask = u32::try_from((1_u64 << host) - 1).ok()?;
-    Some(std::net::Ipv4Addr::from(u32::from(address) | mask).to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn the_broadcast_address_of_a_network() {
-        assert_eq!(super::broadcast("192.0.2.1/24").as_deref(), Some("192.0.2.255"));
-        assert_eq!(super::broadcast("192.0.2.1/0").as_deref(), Some("255.255.255.255"));
-        assert_eq!(super::broadcast("192.0.2.1"), None);
-        assert_eq!(super::broadcast("192.0.2.1/33"), None);
-    }
 }

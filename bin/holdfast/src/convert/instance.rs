@@ -75,14 +75,11 @@ pub(super) const KEYWORDS: &[Keyword<Instance>] = &[
     Keyword { names: &["unicast_peer"], key: "unicast_peers", how: How::By(unicast_peer) },
     Keyword { names: &["unicast_src_ip", "mcast_src_ip"], key: "source_address", how: How::Word },
     Keyword { names: &["unicast_ttl"], key: "unicast_ttl", how: How::Number },
-    Keyword {
-        names: &["check_unicast_src"],
-        key: "adverts are taken from the peers only, always",
-        how: How::Needless,
-    },
+    Keyword { names: &["check_unicast_src"], key: "unicast_check_source", how: How::Flag(true) },
     Keyword { names: &["track_interface"], key: "track_interfaces", how: How::By(super::track::interfaces) },
     Keyword { names: &["track_script"], key: "track_scripts", how: How::By(super::track::scripts) },
     Keyword { names: &["track_file"], key: "track_files", how: How::By(super::track::files) },
+    Keyword { names: &["track_process"], key: "track_processes", how: How::By(super::track::processes) },
     Keyword { names: &["notify_master"], key: "notify.master", how: How::Command("notify.user") },
     Keyword { names: &["notify_backup"], key: "notify.backup", how: How::Command("notify.user") },
     Keyword { names: &["notify_fault"], key: "notify.fault", how: How::Command("notify.user") },
@@ -129,13 +126,12 @@ pub(super) const KEYWORDS: &[Keyword<Instance>] = &[
         names: &[
             "promote_secondaries",
             "strict_mode",
-            "track_process",
             "virtual_routes",
             "virtual_rules",
             "use_vmac",
             "vmac_xmit_base",
-            "garp_extra_if",
             "vmac_garp_intvl",
+            "garp_extra_if",
         ],
         key: "it has not been built",
         how: How::Lost,
@@ -298,19 +294,22 @@ fn authentication(instance: &mut Instance, item: &Item, cx: &mut Context) {
 
 fn unicast_peer(instance: &mut Instance, item: &Item, cx: &mut Context) {
     for peer in item.items() {
-        match peer.name().parse::<IpAddr>() {
-            Ok(address) => instance.table.push("unicast_peers", address.to_string()),
-            Err(_) => misread(instance, peer, cx),
-        }
+        let Ok(address) = peer.name().parse::<IpAddr>() else {
+            misread(instance, peer, cx);
+            continue;
+        };
+        let mut pairs = vec![("address".to_owned(), Value::from(address.to_string()))];
         for pair in peer.words.get(1..).unwrap_or_default().chunks(2) {
-            match pair.first().map(|word| word.text.as_str()) {
-                Some("min_ttl") => {
-                    let ttl = pair.get(1).and_then(|word| word.text.parse::<i64>().ok());
-                    instance.table.set("unicast_min_ttl", ttl.unwrap_or(1));
+            let ttl = pair.get(1).and_then(|word| word.text.parse::<i64>().ok());
+            match (pair.first().map(|word| word.text.as_str()), ttl) {
+                (Some(name @ ("min_ttl" | "max_ttl")), Some(ttl)) => {
+                    pairs.push((name.to_owned(), ttl.into()));
                 }
-                _ => lost(instance, peer, "only the lowest TTL can be given, for all peers alike", cx),
+                _ => misread(instance, peer, cx),
             }
         }
+        let value = if pairs.len() == 1 { address.to_string().into() } else { Value::Table(pairs) };
+        instance.table.push("unicast_peers", value);
     }
 }
 

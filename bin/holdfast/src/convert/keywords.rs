@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::keyword::{Fate, Row, rows};
-use super::{check, http, instance, service, site, track};
+use super::{check, http, instance, process, service, site, track};
 
 /// The rows of every kind of block.
 pub(super) fn tables() -> Vec<(&'static str, Vec<Row>)> {
@@ -14,6 +14,7 @@ pub(super) fn tables() -> Vec<(&'static str, Vec<Row>)> {
         ("vrrp_sync_group", rows(track::GROUP)),
         ("vrrp_script", rows(track::SCRIPT)),
         ("track_file", rows(track::FILE)),
+        ("vrrp_track_process", rows(process::KEYWORDS)),
         ("virtual_server", rows(service::VIRTUAL)),
         ("real_server", rows(service::REAL)),
         ("every check", rows(check::COMMON)),

@@ -13,6 +13,7 @@ mod keyword;
 mod keywords;
 mod lex;
 mod place;
+mod process;
 mod repeat;
 mod service;
 mod site;

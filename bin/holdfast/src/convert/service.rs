@@ -95,10 +95,12 @@ pub(super) const VIRTUAL: &[Keyword<Service>] = &[
     Keyword { names: &["alpha"], key: "initial = \"down\" of its checks", how: How::By(check::alpha) },
     Keyword { names: &["virtualhost"], key: "host of its checks", how: How::By(check::virtualhost) },
     Keyword { names: &["snmp_name"], key: "there is no SNMP", how: How::Lost },
+    Keyword { names: &["ha_suspend"], key: "ha_suspend", how: How::Flag(true) },
+    Keyword { names: &["omega"], key: "notify_on_stop", how: How::Flag(true) },
     Keyword {
-        names: &["ha_suspend", "omega", "sorry_server_inhibit"],
-        key: "it has not been built",
-        how: How::Lost,
+        names: &["sorry_server_inhibit"],
+        key: "sorry_server.inhibit_on_failure",
+        how: How::By(sorry_inhibit),
     },
     Keyword { names: &["smtp_alert"], key: "it has not been built", how: How::Lost },
 ];
@@ -400,6 +402,13 @@ fn sorry(service: &mut Service, item: &Item, cx: &mut Context) {
             service.table.set("sorry_server", address);
         }
     }
+}
+
+fn sorry_inhibit(service: &mut Service, _: &Item, _: &mut Context) {
+    if let Some(Value::Text(address)) = service.table.take("sorry_server") {
+        service.table.set_in("sorry_server", "address", address);
+    }
+    service.table.set_in("sorry_server", "inhibit_on_failure", true);
 }
 
 fn sorry_forward(service: &mut Service, item: &Item, cx: &mut Context) {

@@ -2,6 +2,7 @@
 
 use super::instance;
 use super::keyword::{Context, How, Keyword, Target, misread, read};
+use super::process;
 use super::service;
 use super::toml::{Table, Value};
 use super::track;
@@ -17,6 +18,7 @@ pub(super) struct Site {
     pub(super) vrrp_version: Option<Value>,
     pub(super) scripts: Vec<Table>,
     pub(super) files: Vec<Table>,
+    pub(super) processes: Vec<Table>,
     pub(super) instances: Vec<Table>,
     pub(super) groups: Vec<Table>,
     pub(super) services: Vec<Table>,
@@ -45,6 +47,7 @@ pub(super) const TOP: &[Keyword<Site>] = &[
     Keyword { names: &["global_defs"], key: "[global], [vrrp] and [checker]", how: How::By(global_defs) },
     Keyword { names: &["vrrp_script"], key: "[[vrrp.script]]", how: How::By(track::script) },
     Keyword { names: &["track_file", "vrrp_track_file"], key: "[[vrrp.file]]", how: How::By(track::file) },
+    Keyword { names: &["vrrp_track_process"], key: "[[vrrp.process]]", how: How::By(process::process) },
     Keyword { names: &["vrrp_instance"], key: "[[vrrp.instance]]", how: How::By(instance::instance) },
     Keyword { names: &["vrrp_sync_group"], key: "[[vrrp.sync_group]]", how: How::By(track::group) },
     Keyword {
@@ -69,15 +72,7 @@ pub(super) const TOP: &[Keyword<Site>] = &[
     Keyword { names: &["net_namespace", "net_namespace_ipvs"], key: "it has not been built", how: How::Lost },
     Keyword { names: &["namespace_with_ipsets"], key: "there are no ipsets", how: How::Needless },
     Keyword {
-        names: &[
-            "vrrp_track_process",
-            "garp_group",
-            "static_ipaddress",
-            "static_routes",
-            "static_rules",
-            "SSL",
-            "track_group",
-        ],
+        names: &["garp_group", "static_ipaddress", "static_routes", "static_rules", "SSL", "track_group"],
         key: "it has not been built",
         how: How::Lost,
     },
@@ -89,20 +84,6 @@ pub(super) const INSIDE: &[Keyword<Site>] = &[
     Keyword {
         names: &["key", "active_key", "anti_replay", "time_window", "mode"],
         key: "auth_hmac",
-        how: How::Needless,
-    },
-    Keyword {
-        names: &[
-            "process",
-            "param_match",
-            "full_command",
-            "quorum",
-            "quorum_max",
-            "delay",
-            "fork_delay",
-            "terminate_delay",
-        ],
-        key: "vrrp_track_process",
         how: How::Needless,
     },
     Keyword {
@@ -165,11 +146,8 @@ pub(super) const GLOBAL: &[Keyword<Site>] = &[
         key: "vrrp.announce.inferior_repeat",
         how: How::Number,
     },
-    Keyword {
-        names: &["vrrp_garp_interval", "vrrp_gna_interval"],
-        key: "vrrp.announce.spacing",
-        how: How::Seconds,
-    },
+    Keyword { names: &["vrrp_garp_interval"], key: "vrrp.announce.spacing", how: How::Seconds },
+    Keyword { names: &["vrrp_gna_interval"], key: "vrrp.announce.na_spacing", how: How::Seconds },
     Keyword { names: &["vrrp_min_garp"], key: "vrrp.announce.repeat = 1, delay = 0", how: How::By(min_garp) },
     Keyword { names: &["vrrp_down_timer_adverts"], key: "vrrp.down_timer_adverts", how: How::Number },
     Keyword { names: &["vrrp_lower_prio_no_advert"], key: "vrrp.answer_inferior", how: How::Flag(false) },
@@ -181,11 +159,7 @@ pub(super) const GLOBAL: &[Keyword<Site>] = &[
         key: "vrrp.address_mismatch = \"ignore\"",
         how: How::By(skip_check),
     },
-    Keyword {
-        names: &["vrrp_check_unicast_src"],
-        key: "adverts are taken from the peers only",
-        how: How::Needless,
-    },
+    Keyword { names: &["vrrp_check_unicast_src"], key: "vrrp.unicast_check_source", how: How::Flag(true) },
     Keyword { names: &["checker_log_all_failures"], key: "log_all_failures of a check", how: How::Lost },
     Keyword {
         names: &["dynamic_interfaces", "default_interface"],
@@ -406,7 +380,7 @@ impl Site {
         let mut root = self.root;
         root.comments = vec![format!("Converted from {from} by holdfast convert.")];
         root.children = [self.global, self.vrrp, self.checker].into_iter().collect();
-        for tables in [self.scripts, self.files, self.instances, self.groups, self.services] {
+        for tables in [self.scripts, self.files, self.processes, self.instances, self.groups, self.services] {
             root.children.extend(tables);
         }
         root.render()

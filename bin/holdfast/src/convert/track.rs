@@ -52,6 +52,7 @@ pub(super) const GROUP: &[Keyword<Plain>] = &[
     Keyword { names: &["track_interface"], key: "track_interfaces", how: How::By(group_interfaces) },
     Keyword { names: &["track_script"], key: "track_scripts", how: How::By(group_scripts) },
     Keyword { names: &["track_file"], key: "track_files", how: How::By(group_files) },
+    Keyword { names: &["track_process"], key: "track_processes", how: How::By(group_processes) },
     Keyword { names: &["notify_master"], key: "notify.master", how: How::Command("notify.user") },
     Keyword { names: &["notify_backup"], key: "notify.backup", how: How::Command("notify.user") },
     Keyword { names: &["notify_fault"], key: "notify.fault", how: How::Command("notify.user") },
@@ -63,7 +64,7 @@ pub(super) const GROUP: &[Keyword<Plain>] = &[
         how: How::Needless,
     },
     Keyword {
-        names: &["track_process", "notify_priority_changes", "smtp_alert"],
+        names: &["notify_priority_changes", "smtp_alert"],
         key: "it has not been built",
         how: How::Lost,
     },
@@ -104,7 +105,7 @@ pub(super) fn group(site: &mut Site, item: &Item, cx: &mut Context) {
     }
 }
 
-fn named(
+pub(super) fn named(
     header: &str,
     block: &str,
     keywords: &[Keyword<Plain>],
@@ -130,7 +131,7 @@ fn script_command(plain: &mut Plain, item: &Item, cx: &mut Context) {
     }
 }
 
-fn weight(plain: &mut Plain, item: &Item, cx: &mut Context) {
+pub(super) fn weight(plain: &mut Plain, item: &Item, cx: &mut Context) {
     match item.word(1).and_then(|word| word.parse::<i64>().ok()) {
         Some(weight) => plain.0.set("weight", weight),
         None => misread(plain, item, cx),
@@ -195,6 +196,21 @@ pub(super) fn files(instance: &mut Instance, item: &Item, cx: &mut Context) {
     for line in item.items() {
         let value = tracked("name", instance, line, cx);
         instance.table.push("track_files", value);
+    }
+}
+
+/// `track_process { … }` of an instance.
+pub(super) fn processes(instance: &mut Instance, item: &Item, cx: &mut Context) {
+    for line in item.items() {
+        let value = tracked("name", instance, line, cx);
+        instance.table.push("track_processes", value);
+    }
+}
+
+fn group_processes(plain: &mut Plain, item: &Item, cx: &mut Context) {
+    for line in item.items() {
+        let value = tracked("name", plain, line, cx);
+        plain.0.push("track_processes", value);
     }
 }
 

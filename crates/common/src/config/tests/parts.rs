@@ -13,7 +13,11 @@ fn opened(table: TableNode<'static>) -> TableNode<'static> {
             Kind::Packed(packed) => Kind::Array(packed.opened().to_vec()),
             Kind::Table(table) => Kind::Table(opened(table)),
             Kind::Array(list) => Kind::Array(list.into_iter().map(open).collect()),
-            other => other,
+            plain @ (Kind::String(_)
+            | Kind::Integer(_)
+            | Kind::Float(_)
+            | Kind::Boolean(_)
+            | Kind::Datetime) => plain,
         };
         Node { span: node.span, kind }
     }
