@@ -218,12 +218,16 @@ impl Router {
             }
             SavedState::Backup { down_at, interval, master } => {
                 let (down_at, overdue) = clock.load(down_at);
-                let interval = Duration::from_nanos(interval);
+                // No protocol has a longer one: what says more was not written by us.
+                let interval = Duration::from_nanos(interval).min(Duration::from_secs(255));
                 if instance.plan.is_owner() || !overdue.is_zero() || interval.is_zero() {
                     // A master may have been heard by nobody meanwhile: listen for the whole time.
                     return false;
                 }
-                let down_at = down_at.min(now + instance.down_interval(interval));
+                let whole = instance.down_interval(interval);
+                // What was said while nobody listened is no silence: a master has time for one more advertisement.
+                let others = interval * u32::from(instance.plan.down_timer_adverts.saturating_sub(1));
+                let down_at = down_at.max(now + whole.saturating_sub(others)).min(now + whole);
                 let backup = Backup {
                     down_at,
                     interval,
