@@ -185,15 +185,25 @@ impl Pool {
                 service.quorum_met |= service.sorry_up;
             }
             for ((key, id), planned) in real_servers_of(service).zip(&service.plan.real_servers) {
-                let Some(server) = self.servers.get(&id).filter(|server| server.weight > 0) else { continue };
+                let server = self.servers.get_mut(&id).filter(|server| server.weight > 0);
+                let Some(server) = server else { continue };
                 let serving = serving(&key);
                 // A backup that does not serve is no less alive.
                 if serving == server.alive || (planned.backup && !serving) {
                     continue;
                 }
-                for link in &server.links {
-                    if let Some(check) = self.checks.get_mut(&link.check) {
-                        check.schedule.restore(Belief::Inherited(serving));
+                for link in &mut server.links {
+                    let Some(check) = self.checks.get_mut(&link.check) else { continue };
+                    if serving {
+                        link.held = None;
+                        check.schedule.restore(Belief::Inherited(true));
+                    } else {
+                        // It may only be new here: what other services that share its checks believe is theirs.
+                        link.held = Some(false);
+                        // Its next outcome has to be told to this server, too, even if it is what was known.
+                        if let Belief::Known(up) = check.schedule.belief() {
+                            check.schedule.restore(Belief::Inherited(up));
+                        }
                     }
                 }
             }

@@ -119,6 +119,81 @@ fn the_kernels_table_is_the_last_word() {
     assert_eq!(next.table(), "10.0.0.1=3 10.0.0.2=1");
 }
 
+/// A successor of `lab` with another text, killed before the kernel heard of that.
+fn adopted(lab: &mut Lab, text: &str) -> Lab {
+    let mut next = Lab::empty();
+    let mut out = Vec::new();
+    next.pool.reconfigure(&plan(text), next.now, &mut out);
+    assert!(next.pool.restore(&lab.pool.checkpoint().unwrap(), next.now));
+    next.pool.adopt(|key| Some(lab.pool.wanted().services.get(&key)?.destinations.clone()));
+    next.words(out);
+    next
+}
+
+/// Killed between a reload that gives another service a server and the kernel's table: the check is shared.
+#[test]
+fn a_server_that_is_new_to_one_service_leaves_no_other() {
+    let second = |servers: &[&str]| text("", servers).replace("192.0.2.1", "192.0.2.2");
+    let other = "tcp 192.0.2.2:80".parse().unwrap();
+    let after = [text("", TWO), second(&["10.0.0.1", "10.0.0.2"])].concat();
+    for passes in [true, false] {
+        let mut lab = Lab::new(&[text("", TWO), second(&["10.0.0.1"])].concat());
+        lab.at(0);
+        lab.passes("10.0.0.1");
+        lab.passes("10.0.0.2");
+        let mut next = adopted(&mut lab, &after);
+        let both = |lab: &Lab| (lab.table(), lab.destinations(other));
+        let (first, second) = both(&next);
+        assert_eq!((&*first, &*second), ("10.0.0.1=3 10.0.0.2=1", "10.0.0.1=1"));
+        next.at(0);
+        next.passes("10.0.0.1");
+        let expected = if passes {
+            next.passes("10.0.0.2");
+            ("10.0.0.1=3 10.0.0.2=1", "10.0.0.1=1 10.0.0.2=1")
+        } else {
+            next.fails("10.0.0.2");
+            ("10.0.0.1=3", "10.0.0.1=1")
+        };
+        let (first, second) = both(&next);
+        assert_eq!((&*first, &*second), expected);
+    }
+}
+
+/// The same for a server that is new altogether: its first outcome decides at once, as always.
+#[test]
+fn a_server_the_kernel_has_not_heard_of_serves_after_its_first_pass() {
+    let before = text("", TWO);
+    let after = text("", &["10.0.0.1 weight = 3", "10.0.0.2", "10.0.0.3"]);
+    let mut lab = Lab::new(&before);
+    lab.at(0);
+    lab.passes("10.0.0.1");
+    lab.passes("10.0.0.2");
+    let mut next = adopted(&mut lab, &after);
+    assert_eq!(next.table(), "10.0.0.1=3 10.0.0.2=1");
+    next.at(0);
+    next.passes("10.0.0.3");
+    assert_eq!(next.table(), "10.0.0.1=3 10.0.0.2=1 10.0.0.3=1");
+}
+
+/// Killed between a server's return to the kernel's table and the checkpoint, with other checks since.
+#[test]
+fn a_server_in_the_kernel_serves_whatever_was_held_of_it() {
+    let before = text("", TWO);
+    let mut lab = Lab::new(&before);
+    lab.at(0);
+    lab.fails("10.0.0.1");
+    let stale = lab.pool.checkpoint().unwrap();
+    lab.at(1000);
+    lab.passes("10.0.0.1");
+    let mut next = Lab::empty();
+    let mut out = Vec::new();
+    next.pool.reconfigure(&plan(&before.replace("interval = 1", "interval = 2")), next.now, &mut out);
+    assert!(next.pool.restore(&stale, next.now));
+    next.pool.adopt(|key| Some(lab.pool.wanted().services[&key].destinations.clone()));
+    next.words(out);
+    assert_eq!(next.table(), "10.0.0.1=3 10.0.0.2=1");
+}
+
 #[test]
 fn a_sorry_server_in_the_kernel_is_no_verdict_on_the_others() {
     let text = text("quorum = 4\nsorry_server = \"10.0.0.9\"", TWO);
