@@ -1,10 +1,12 @@
 //! Some routers on one wire, in memory: one clock, a lossy network, a kernel that keeps addresses and their leases.
 //!
 //! Everything is performed as the shell would: actions in order, effects answered by events a little later, reads
-//! before deadlines. Nothing here looks inside a router.
+//! before deadlines, the checkpoint written when the shell writes it. Each machine has a clock that runs a little fast or
+//! slow. Nothing here looks inside a router; what routers may never do is judged by `oracle.rs` at every step.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use common::config::{Diagnostics, Document, Sources};
@@ -17,6 +19,7 @@ use vrrp::machine::router::Router;
 use vrrp::plan::Plan;
 use vrrp::wire::admit::Datagram;
 
+use super::oracle::Watcher;
 use super::random::Random;
 
 /// Makes a plan of text; the text is known to be good.
@@ -30,16 +33,19 @@ pub(crate) fn plan(text: &str) -> Plan {
 }
 
 pub(crate) fn eth0() -> LinkName {
-    LinkName::new("eth0").unwrap()
+    static ETH0: LazyLock<LinkName> = LazyLock::new(|| LinkName::new("eth0").unwrap());
+    *ETH0
 }
 
-/// How often the watchdog asks for a checkpoint at least.
+/// How old a checkpoint can be that comes with a hello's answer.
 const HELLO: Duration = Duration::from_secs(5);
+/// What a clock may be off by, in millionths: far more than any real one.
+const DRIFT: u64 = 3000;
 
 /// What is left of the state of a killed process.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Checkpoint {
-    /// All of it.
+    /// As fresh as the shell keeps it: after each change of state, and twice per interval.
     Fresh,
     /// What the last hello brought, up to five seconds ago.
     Old,
@@ -62,9 +68,16 @@ pub(crate) struct Node {
     pub(crate) plan: Plan,
     pub(crate) router: Option<Router>,
     kernel: Kernel,
-    own: IpAddr,
-    checkpoint: Option<Vec<u8>>,
+    pub(crate) own: IpAddr,
+    /// What its clock is off by, in millionths.
+    drift: i64,
+    pub(crate) checkpoint: Option<Vec<u8>>,
     saved_at: Option<Instant>,
+    /// Whether anybody will need the checkpoint: writing it is dear.
+    pub(crate) saving: bool,
+    /// What the last hello brought, and when.
+    hello: Option<(Instant, Vec<u8>)>,
+    pub(crate) watcher: Watcher,
     /// Packets in the socket's buffer.
     inbox: VecDeque<(IpAddr, AdvertCopy)>,
     /// News from netlink and from scripts, each with its time.
@@ -76,10 +89,19 @@ pub(crate) struct Node {
     pub(crate) facts: Vec<(Duration, String)>,
 }
 
+impl Node {
+    /// The process runs, is not stalled, and has its link.
+    pub(crate) const fn is_well(&self) -> bool {
+        self.router.is_some() && !self.stopping && self.stalled_until.is_none() && self.kernel.carrier
+    }
+}
+
 /// The wire.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Wire {
     pub(crate) loss_permille: u64,
+    /// Never more than this many adverts lost in a row, from one machine to another; 0 is no bound.
+    pub(crate) loss_run: u64,
     pub(crate) duplicate_permille: u64,
     pub(crate) delay_max: Duration,
 }
@@ -94,6 +116,8 @@ pub(crate) struct World {
     /// Machines with the same number hear each other.
     pub(crate) part_of: Vec<u8>,
     flying: BTreeMap<(Instant, u64), (usize, IpAddr, AdvertCopy)>,
+    /// Adverts lost in a row, by sender, receiver and virtual router.
+    lost: BTreeMap<(usize, usize, u8), u64>,
     sequence: u64,
     pub(crate) random: Random,
     pub(crate) steps: u64,
@@ -108,10 +132,15 @@ fn any_instant() -> Instant {
 impl World {
     pub(crate) fn new(seed: u64, plans: Vec<Plan>) -> Self {
         let start = any_instant();
+        let mut random = Random::new(seed);
         let nodes: Vec<Node> = plans
             .into_iter()
             .enumerate()
             .map(|(n, plan)| Node {
+                drift: i64::try_from(random.below(2 * DRIFT)).unwrap() - i64::try_from(DRIFT).unwrap(),
+                saving: true,
+                hello: None,
+                watcher: Watcher::new(&plan),
                 plan,
                 router: None,
                 kernel: Kernel { carrier: true, ..Kernel::default() },
@@ -134,20 +163,46 @@ impl World {
             nodes,
             wire: Wire { delay_max: Duration::from_micros(200), ..Wire::default() },
             flying: BTreeMap::new(),
+            lost: BTreeMap::new(),
             sequence: 0,
-            random: Random::new(seed),
+            random,
             steps: 0,
             trace: std::env::var_os("TRACE").is_some(),
         }
     }
 
-    fn uptime(&self) -> Duration {
-        Duration::from_secs(5000) + (self.now - self.start)
+    /// What a machine's clock shows.
+    pub(crate) fn clock(&self, n: usize) -> Instant {
+        self.start + Duration::from_nanos(self.shown(n, nanos(self.now - self.start)))
+    }
+
+    /// What a machine's clock has added when this much has passed.
+    fn shown(&self, n: usize, passed: u64) -> u64 {
+        let drift = self.nodes[n].drift;
+        // Never below zero: the drift is a small part of the whole.
+        passed.strict_add_signed(
+            (passed / 1_000_000).cast_signed() * drift
+                + (passed % 1_000_000).cast_signed() * drift / 1_000_000,
+        )
+    }
+
+    /// When a machine's clock shows this, or at the next nanosecond after.
+    fn when(&self, n: usize, shown: Instant) -> Instant {
+        let shown = nanos(shown.saturating_duration_since(self.start));
+        let mut passed = shown - shown / 1_000_000 * DRIFT;
+        while let Some(missing) = shown.checked_sub(self.shown(n, passed)).filter(|missing| *missing > 0) {
+            passed += missing - missing / 1_000_000 * DRIFT + u64::from(missing < 1_000_000 / DRIFT);
+        }
+        self.start + Duration::from_nanos(passed)
+    }
+
+    fn uptime(&self, n: usize) -> Duration {
+        Duration::from_secs(5000) + (self.clock(n) - self.start)
     }
 
     /// Starts the process of a machine, with the checkpoint of the one before if there is one.
     pub(crate) fn start(&mut self, n: usize) {
-        let (now, uptime) = (self.now, self.uptime());
+        let (now, uptime) = (self.clock(n), self.uptime(n));
         let mut out = Vec::new();
         self.expire(n);
         let observed = self.observed(n);
@@ -162,9 +217,11 @@ impl World {
         if let Some(checkpoint) = &node.checkpoint {
             router.restore(checkpoint, now, uptime).unwrap();
         }
+        Watcher::started(node, now);
         router.start(now, &mut out);
         node.router = Some(router);
         self.perform(n, out);
+        self.save(n);
     }
 
     pub(crate) fn start_all(&mut self) {
@@ -176,13 +233,18 @@ impl World {
     /// SIGKILL of the process.
     pub(crate) fn kill(&mut self, n: usize, checkpoint: Checkpoint) {
         self.say(n, &format!("killed, checkpoint {checkpoint:?}"));
+        let node = &mut self.nodes[n];
         match checkpoint {
-            Checkpoint::Fresh => self.save(n),
-            Checkpoint::Old => {}
-            Checkpoint::Lost => self.nodes[n].checkpoint = None,
+            Checkpoint::Fresh => {}
+            Checkpoint::Old => {
+                node.checkpoint = node.hello.take().map(|(_, saved)| saved);
+                node.watcher.forget();
+            }
+            Checkpoint::Lost => node.checkpoint = None,
         }
-        self.nodes[n].router = None;
-        self.nodes[n].saved_at = None;
+        node.router = None;
+        node.saved_at = None;
+        node.hello = None;
     }
 
     /// The machine goes dark: nothing of its kernel's state is left.
@@ -203,6 +265,7 @@ impl World {
     pub(crate) fn stall(&mut self, n: usize, time: Duration) {
         self.say(n, "stalled");
         self.nodes[n].stalled_until = Some(self.now + time);
+        self.nodes[n].watcher.stalled();
     }
 
     pub(crate) fn carrier(&mut self, n: usize, carrier: bool) {
@@ -215,8 +278,9 @@ impl World {
     pub(crate) fn reload(&mut self, n: usize, plan: Plan) {
         self.say(n, "reload");
         self.nodes[n].plan = plan.clone();
+        self.nodes[n].watcher.reloaded();
         let mut out = Vec::new();
-        let now = self.now;
+        let now = self.clock(n);
         if let Some(router) = &mut self.nodes[n].router {
             router.reconfigure(plan, now, &mut out);
         }
@@ -264,9 +328,9 @@ impl World {
 
     fn next_event(&self) -> Option<Instant> {
         let wire = self.flying.keys().next().map(|(at, _)| *at);
-        let nodes = self.nodes.iter().flat_map(|node| {
+        let nodes = self.nodes.iter().enumerate().flat_map(|(n, node)| {
             let busy = |at: Instant| node.stalled_until.map_or(at, |until| until.max(at));
-            let timer = node.router.as_ref().and_then(Router::poll_timeout).map(busy);
+            let timer = node.router.as_ref().and_then(Router::poll_timeout).map(|at| busy(self.when(n, at)));
             let news = node.news.front().map(|(at, _)| busy(*at));
             let lease = node.kernel.held.values().filter_map(|(_, end)| *end).min();
             [timer, news, lease, node.stalled_until]
@@ -307,7 +371,12 @@ impl World {
                 ttl: copy.ttl,
                 payload: &copy.payload,
             };
+            let now = self.clock(n);
+            let heard = Watcher::before(&mut self.nodes[n], from, &copy.payload, now);
             self.feed(n, Event::DatagramReceived(datagram));
+            if let Some(heard) = heard {
+                Watcher::after(&self.nodes[n], &heard, now);
+            }
             look(self);
         }
         while self.nodes[n].news.front().is_some_and(|(at, _)| *at <= self.now) {
@@ -315,7 +384,7 @@ impl World {
             self.feed(n, event);
             look(self);
         }
-        let now = self.now;
+        let now = self.clock(n);
         let mut out = Vec::new();
         if let Some(router) = &mut self.nodes[n].router
             && router.poll_timeout().is_some_and(|at| at <= now)
@@ -328,6 +397,7 @@ impl World {
         }
         self.perform(n, out);
         let node = &mut self.nodes[n];
+        Watcher::at_rest(node, now);
         if node.stopping && node.router.as_ref().is_some_and(Router::stopped) {
             node.router = None;
             node.stopping = false;
@@ -335,7 +405,8 @@ impl World {
     }
 
     fn feed(&mut self, n: usize, event: Event<'_>) {
-        let now = self.now;
+        let now = self.clock(n);
+        self.steps += 1;
         let mut out = Vec::new();
         if let Some(router) = &mut self.nodes[n].router {
             router.handle(event, now, &mut out);
@@ -344,11 +415,15 @@ impl World {
     }
 
     fn perform(&mut self, n: usize, actions: Vec<Action>) {
+        let (clock, mut moved) = (self.clock(n), false);
         for action in actions {
-            self.say(n, &action.to_string());
+            if self.trace {
+                self.say(n, &action.to_string());
+            }
             self.steps += 1;
             match action {
                 Action::SendAdvert { packet, .. } => {
+                    self.nodes[n].watcher.said(&packet.copies[0].payload, clock);
                     for copy in &packet.copies {
                         self.send(n, copy);
                     }
@@ -377,31 +452,45 @@ impl World {
                 }
                 Action::CloseListener { .. } => self.nodes[n].kernel.listening = false,
                 Action::RunScript { script, .. } => self.script_ends(n, script),
-                Action::Report(fact) => self.report(n, &fact),
+                Action::Report(fact) => {
+                    moved |= matches!(fact, Fact::Transition { .. });
+                    self.report(n, &fact);
+                }
                 Action::Announce { .. } | Action::Notify(_) | Action::StopScript { .. } => {}
             }
         }
-        // As old as a hello's answer can be; `kill` decides whether a fresh one is there.
-        if !self.nodes[n].stopping && self.nodes[n].saved_at.is_none_or(|at| at + HELLO <= self.now) {
+        let node = &self.nodes[n];
+        let spacing = node.plan.instances[0].interval / 2;
+        if node.saving && (moved || node.saved_at.is_none_or(|at| at + spacing <= self.now)) {
             self.save(n);
         }
     }
 
-    fn save(&mut self, n: usize) {
-        let (now, uptime) = (self.now, self.uptime());
+    /// Writes the checkpoint, as the shell does at the end of a turn.
+    pub(crate) fn save(&mut self, n: usize) {
+        let (clock, uptime, now) = (self.clock(n), self.uptime(n), self.now);
         let node = &mut self.nodes[n];
-        if let Some(router) = &node.router {
-            node.checkpoint = Some(router.checkpoint(now, uptime));
+        if let Some(router) = node.router.as_ref().filter(|_| !node.stopping) {
+            let saved = router.checkpoint(clock, uptime);
+            if node.hello.as_ref().is_none_or(|(at, _)| *at + HELLO <= now) {
+                node.hello = Some((now, saved.clone()));
+            }
+            node.checkpoint = Some(saved);
             node.saved_at = Some(now);
+            node.watcher.saved();
         }
     }
 
     fn report(&mut self, n: usize, fact: &Fact) {
+        let clock = self.clock(n);
         let node = &mut self.nodes[n];
+        Watcher::told(node, fact, clock);
         if let Fact::Transition { .. } = fact {
             node.transitions += 1;
         }
-        node.facts.push((self.now - self.start, fact.to_string()));
+        if node.facts.len() < 50 {
+            node.facts.push((self.now - self.start, fact.to_string()));
+        }
     }
 
     fn script_ends(&mut self, n: usize, script: Name) {
@@ -433,6 +522,7 @@ impl World {
         let due = |end: &Option<Instant>| end.is_some_and(|at| at <= now);
         let gone: Vec<_> = held.iter().filter(|(_, (_, end))| due(end)).map(|(key, _)| *key).collect();
         for (link, address) in gone {
+            self.nodes[n].watcher.lease_ended(self.healthy(n), address);
             self.nodes[n].kernel.held.remove(&(link, address));
             self.news(n, Event::AddressVanished { link, address });
         }
@@ -449,9 +539,13 @@ impl World {
             }
             let copies = 1 + u8::from(self.random.permille(self.wire.duplicate_permille));
             for _ in 0..copies {
-                if self.random.permille(self.wire.loss_permille) {
+                let run = self.lost.entry((n, to, copy.payload[1])).or_default();
+                let bound = self.wire.loss_run;
+                if self.random.permille(self.wire.loss_permille) && (bound == 0 || *run < bound) {
+                    *run += 1;
                     continue;
                 }
+                *run = 0;
                 let delay = self.random.below(u64::try_from(self.wire.delay_max.as_nanos()).unwrap() + 1);
                 self.sequence += 1;
                 let key = (self.now + Duration::from_nanos(delay), self.sequence);
@@ -476,8 +570,7 @@ impl World {
 
     /// The process runs, is not stalled, and has its link.
     pub(crate) fn healthy(&self, n: usize) -> bool {
-        let node = &self.nodes[n];
-        node.router.is_some() && !node.stopping && node.stalled_until.is_none() && node.kernel.carrier
+        self.nodes[n].is_well()
     }
 
     /// The state of an instance of a machine.
@@ -485,16 +578,24 @@ impl World {
         self.nodes[n].router.as_ref()?.states().nth(instance).map(|(_, state)| state)
     }
 
+    /// Whether a machine answers for an address.
+    pub(crate) fn holds(&self, n: usize, address: IpAddr) -> bool {
+        self.nodes[n].kernel.held.contains_key(&(eth0(), address))
+    }
+
     /// The machines that answer for an address.
     pub(crate) fn holders(&self, address: IpAddr) -> BTreeSet<usize> {
-        let holds = |node: &Node| node.kernel.held.contains_key(&(eth0(), address));
-        (0..self.nodes.len()).filter(|n| holds(&self.nodes[*n])).collect()
+        (0..self.nodes.len()).filter(|n| self.holds(*n, address)).collect()
     }
 
     /// The machines that are master of an instance.
     pub(crate) fn masters(&self, instance: usize) -> BTreeSet<usize> {
         (0..self.nodes.len()).filter(|n| self.state(*n, instance) == Some(StateName::Master)).collect()
     }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap()
 }
 
 fn facts(carrier: bool) -> LinkFacts {

@@ -1,7 +1,7 @@
 //! Between the states: what is sent, installed, removed, announced and told, in which order.
 
 use std::collections::BTreeSet;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{Backup, Cx, Expect, Heard, Instance, Master, Releasing, State, Then};
 use crate::machine::action::{Action, Notification, NotifyState, Object};
@@ -99,6 +99,14 @@ impl Instance {
                 master.advert_at = cx.now + self.plan.interval;
             }
         }
+    }
+
+    /// It was master, and away for so long that somebody may have taken over from it.
+    pub(in crate::machine) fn resume_stalled(&mut self, away: Duration, cx: &mut Cx<'_>) {
+        self.active = true;
+        self.report_stall(away, cx);
+        self.remove_leftovers(cx);
+        self.yield_to(None, Reason::Stalled, cx);
     }
 
     /// Backup again after a restart, with the time that is left.

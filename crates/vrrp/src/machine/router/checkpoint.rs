@@ -41,8 +41,19 @@ struct SavedInstance {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "lowercase")]
 pub(super) enum SavedState {
-    Master { advert_at: u64 },
-    Backup { down_at: u64, interval: u64, master: Option<(IpAddr, u8)> },
+    Master {
+        advert_at: u64,
+    },
+    Backup {
+        down_at: u64,
+        interval: u64,
+        master: Option<(IpAddr, u8)>,
+        // Absent in what earlier versions wrote.
+        #[serde(default)]
+        preempt_at: Option<u64>,
+        #[serde(default)]
+        delayed: bool,
+    },
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -209,14 +220,21 @@ impl Router {
                 // leased to us say the same: nobody has refreshed them but the predecessor.
                 let unnoticed =
                     instance.plan.interval * u32::from(instance.plan.down_timer_adverts.saturating_sub(1));
-                if overdue >= unnoticed && !still_held(instance, &cx) {
-                    return false;
+                if overdue >= unnoticed {
+                    if !still_held(instance, &cx) {
+                        return false;
+                    }
+                    if !instance.plan.preempt && !instance.plan.is_owner() {
+                        // Somebody may have taken over, and we promised not to take it back: listen first.
+                        instance.resume_stalled(overdue, &mut cx);
+                        return true;
+                    }
                 }
                 let advert_at = advert_at.min(now + instance.plan.interval);
                 instance.resume_master(advert_at, &mut cx);
                 true
             }
-            SavedState::Backup { down_at, interval, master } => {
+            SavedState::Backup { down_at, interval, master, preempt_at, delayed } => {
                 let (down_at, overdue) = clock.load(down_at);
                 // No protocol has a longer one: what says more was not written by us.
                 let interval = Duration::from_nanos(interval).min(Duration::from_secs(255));
@@ -227,15 +245,17 @@ impl Router {
                 let whole = instance.down_interval(interval);
                 // What was said while nobody listened is no silence: a master has time for one more advertisement.
                 let others = interval * u32::from(instance.plan.down_timer_adverts.saturating_sub(1));
-                let down_at = down_at.max(now + whole.saturating_sub(others)).min(now + whole);
+                let least = now + whole.saturating_sub(others);
+                let delay = if delayed { instance.plan.startup_delay } else { Duration::ZERO };
+                let down_at = down_at.max(least).min(now + whole + delay);
                 let backup = Backup {
                     down_at,
                     interval,
                     master: master.map(|(address, priority)| Heard { address, priority }),
-                    preempt_at: None,
+                    preempt_at: preempt_at.map(|at| clock.load(at).0),
                     expect: Expect::Silence,
                     silent: false,
-                    delayed: false,
+                    delayed,
                     graced: false,
                 };
                 instance.resume_backup(backup, &mut cx);
@@ -253,6 +273,8 @@ fn save(instance: &Instance, clock: Clock) -> Option<SavedState> {
             down_at: clock.save(backup.down_at),
             interval: nanos(backup.interval),
             master: backup.master.map(|m| (m.address, m.priority)),
+            preempt_at: backup.preempt_at.map(|at| clock.save(at)),
+            delayed: backup.delayed,
         }),
     }
 }
