@@ -157,3 +157,83 @@ fn a_checkpoint_of_no_use_is_refused_and_harmless() {
     assert!(m.next().is_some_and(|d| d < Duration::from_secs(100_000)));
     assert!(m.router.restore(unknown, m.now, UPTIME).is_err(), "too late");
 }
+
+#[test]
+fn a_preempt_delay_under_way_goes_on() {
+    let text = instance("preempt_delay = \"20s\"");
+    let mut m = Machine::started(&text);
+    m.hear_from(0, "10.0.0.9", 50, SECOND);
+    let begun = m.now;
+    for _ in 0..8 {
+        m.pass(SECOND);
+        m.hear_from(0, "10.0.0.9", 50, SECOND);
+    }
+    let (mut n, _) = restart(&m, &text, 10 * MS, &[], &[]);
+    while n.state() == StateName::Backup && n.now < begun + 60 * SECOND {
+        n.hear_from(0, "10.0.0.9", 50, SECOND);
+        n.pass(SECOND);
+    }
+    let took = n.now - begun;
+    assert!(took >= 20 * SECOND, "the delay was cut short: {took:?}");
+    assert!(took <= 26 * SECOND, "the delay began anew: {took:?}");
+}
+
+#[test]
+fn a_startup_delay_under_way_goes_on() {
+    let text = instance("startup_delay = \"20s\"");
+    let mut m = Machine::started(&text);
+    m.pass(5 * SECOND);
+    let before = m.next().unwrap();
+    assert!(before > 15 * SECOND, "{before:?}");
+    let (n, _) = restart(&m, &text, 10 * MS, &[], &[]);
+    assert_eq!(n.next(), Some(before - 10 * MS), "neither ended nor begun anew by the restart");
+    let (mut n, _) = restart(&m, &text, 10 * MS, &[], &[]);
+    n.hear_from(0, "10.0.0.9", 50, SECOND);
+    assert!(n.next().unwrap() < 4 * SECOND, "the first advert still ends it, of a worse one too");
+}
+
+#[test]
+fn a_master_away_too_long_listens_first_where_it_promised_not_to_preempt() {
+    let text = instance("preempt = false");
+    let m = Machine::master(&text);
+    let (n, lines) = restart(&m, &text, 5 * SECOND, &["192.0.2.1"], &[]);
+    assert_eq!(n.state(), StateName::Backup, "{lines:?}");
+    assert_eq!(only(&lines, &["advert"]), Vec::<String>::new());
+    assert_eq!(only(&lines, &["remove"]), ["remove A 192.0.2.1/24@eth0"]);
+    let (n, _) = restart(&m, &text, 15 * MS, &["192.0.2.1"], &[]);
+    assert_eq!(n.state(), StateName::Master, "nobody has noticed a short absence");
+}
+
+#[test]
+fn what_was_said_while_a_backup_was_away_is_no_silence() {
+    let text = instance("");
+    let mut m = Machine::started(&text);
+    m.hear_from(0, "10.0.0.9", 200, SECOND);
+    m.pass(2500 * MS);
+    let (n, _) = restart(&m, &text, 600 * MS, &[], &[]);
+    let least = SECOND + SECOND * 156 / 256;
+    assert_eq!(n.next(), Some(least), "the master has time for one more advert");
+}
+
+#[test]
+fn what_an_earlier_version_wrote_of_a_backup_is_read() {
+    let text = instance("preempt_delay = \"20s\"");
+    let old =
+        br#"{"format":1,"scripts":[],"instances":[{"link":"eth0","ipv6":false,"vrid":51,"transitions":1,
+        "state":"backup","down_at":780000000000,"interval":1000000000,"master":["10.0.0.9",200]}]}"#;
+    let mut m = Machine::new(&text);
+    m.router.restore(old, m.now, UPTIME).unwrap();
+    m.begin();
+    assert_eq!(m.next(), Some(3 * SECOND));
+    assert_eq!(m.router.status(m.now).instances[0].master.as_deref(), Some("10.0.0.9"));
+    let silly =
+        br#"{"format":1,"scripts":[],"instances":[{"link":"eth0","ipv6":false,"vrid":51,"transitions":1,
+        "state":"backup","down_at":780000000000,"interval":1000000000,"master":null,
+        "preempt_at":18446744073709551615,"delayed":true,"of_the_future":[1]}]}"#;
+    let mut m = Machine::new(&text);
+    m.router.restore(silly, m.now, UPTIME).unwrap();
+    m.begin();
+    assert_eq!(m.next(), Some(780 * SECOND - UPTIME));
+    m.pass(10 * SECOND);
+    assert_eq!(m.state(), StateName::Master);
+}
