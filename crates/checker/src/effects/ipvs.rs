@@ -33,6 +33,9 @@ const AUDITED_AT_ONCE: usize = 128;
 /// From this many services on, one listing of all is cheaper than asking for each.
 const LISTED_FROM: usize = 8;
 
+/// So many services are brought in line at once; the requests of a large table would take as much memory as the table.
+const SETTLED_AT_ONCE: usize = 128;
+
 /// How often in a row the table is read again because it changed under our hands.
 const ROUNDS: usize = 3;
 
@@ -293,20 +296,32 @@ impl<K: Kernel> Reconciler<K> {
         let doubtful: Vec<ServiceKey> = self.mirror.doubtful().filter(|key| !held(key)).collect();
         let pending: Vec<ServiceKey> = self.mirror.pending().filter(|key| !held(key)).collect();
         self.read_back(&doubtful)?;
+        let mut round = Round::default();
+        let mut parts = pending.chunks(SETTLED_AT_ONCE);
+        let outcome = parts.try_for_each(|keys| self.bring_in_line(keys, now, foreign, &mut round));
+        log_foreign(&round.repairs);
+        outcome.map(|()| round)
+    }
+
+    fn bring_in_line(
+        &mut self,
+        keys: &[ServiceKey],
+        now: Instant,
+        foreign: &BTreeSet<ServiceKey>,
+        round: &mut Round,
+    ) -> Result<(), NetlinkError> {
         let mut ops = Vec::new();
-        let mut foreign_ops = Vec::new();
-        for key in pending {
+        for key in keys {
             let before = ops.len();
-            self.mirror.diff(key, &mut ops);
+            self.mirror.diff(*key, &mut ops);
             match ops.get(before) {
-                Some(op) if foreign.contains(&key) => foreign_ops.push(op.to_string()),
+                Some(op) if foreign.contains(key) => round.repairs.push(op.to_string()),
                 Some(_) => {}
-                None => drop(self.refused.remove(&key)),
+                None => drop(self.refused.remove(key)),
             }
         }
-        log_foreign(&foreign_ops);
         if ops.is_empty() {
-            return Ok(Round::default());
+            return Ok(());
         }
         if ops.iter().any(|op| matches!(op, TableOp::AddService(..))) {
             self.write_down();
@@ -317,11 +332,12 @@ impl<K: Kernel> Reconciler<K> {
             // None of it may have happened, or all.
             ops.iter().for_each(|op| self.mirror.doubt(op.service()));
         })?;
-        let surprises = self.take_note(&ops, problems, now);
+        round.sent = round.sent.saturating_add(ops.len());
+        round.surprises.append(&mut self.take_note(&ops, problems, now));
         if ops.iter().any(|op| matches!(op, TableOp::DeleteService(_))) {
             self.write_down();
         }
-        Ok(Round { sent: ops.len(), surprises })
+        Ok(())
     }
 
     fn read_back(&mut self, keys: &[ServiceKey]) -> Result<(), NetlinkError> {
@@ -407,6 +423,8 @@ impl<K: Kernel> Reconciler<K> {
 struct Round {
     sent: usize,
     surprises: BTreeSet<ServiceKey>,
+    /// What is done about other programs' changes, in words.
+    repairs: Vec<String>,
 }
 
 fn log_foreign(repairs: &[String]) {

@@ -58,23 +58,47 @@ const ADD: u8 = 4;
 const EARLY: u8 = 8;
 const RAMP: u8 = 16;
 
-impl Checkpoint {
-    pub(super) fn encode(&self) -> Vec<u8> {
-        let entries = self.checks.len() + self.servers.len() + self.services.len();
-        let mut out = Vec::with_capacity(17 + entries * 9 + self.leaving.len() * 48);
+/// A checkpoint being written: the checks, the servers and the services, then who is leaving.
+pub(super) struct Writer(Vec<u8>);
+
+impl Writer {
+    /// `entries` is about how many there will be.
+    pub(super) fn new(entries: usize) -> Self {
+        let mut out = Vec::with_capacity(17 + entries * 9);
         out.push(VERSION);
-        for part in [&self.checks, &self.servers, &self.services] {
-            count(part.len(), &mut out);
-            for (name, saved) in part {
-                out.extend_from_slice(&name.to_le_bytes());
-                saved.encode(&mut out);
-            }
-        }
-        count(self.leaving.len(), &mut out);
-        self.leaving.iter().for_each(|leaving| leaving.encode(&mut out));
-        out
+        Self(out)
     }
 
+    /// Adds the next of the three parts that have names.
+    pub(super) fn part(&mut self, entries: impl Iterator<Item = (u64, Saved)>) {
+        self.counted(entries, |(name, saved), out| {
+            out.extend_from_slice(&name.to_le_bytes());
+            saved.encode(out);
+        });
+    }
+
+    /// Adds the last part.
+    pub(super) fn finish(mut self, leaving: impl Iterator<Item = SavedLeaving>) -> Vec<u8> {
+        self.counted(leaving, |leaving, out| leaving.encode(out));
+        self.0
+    }
+
+    fn counted<T>(&mut self, entries: impl Iterator<Item = T>, encode: impl Fn(T, &mut Vec<u8>)) {
+        let Self(out) = self;
+        let start = out.len();
+        out.extend_from_slice(&[0; 4]);
+        let mut count = 0_u32;
+        for entry in entries {
+            count = count.saturating_add(1);
+            encode(entry, out);
+        }
+        if let Some(place) = out.get_mut(start..).and_then(|part| part.first_chunk_mut()) {
+            *place = count.to_le_bytes();
+        }
+    }
+}
+
+impl Checkpoint {
     /// None where the bytes are of another version or cut short: then nothing is known.
     pub(super) fn decode(mut bytes: &[u8]) -> Option<Self> {
         if take::<1>(&mut bytes)? != [VERSION] {
@@ -95,10 +119,15 @@ impl Checkpoint {
         }
         Some(Self { checks, servers, services, leaving })
     }
-}
 
-fn count(number: usize, out: &mut Vec<u8>) {
-    out.extend_from_slice(&u32::try_from(number).unwrap_or(u32::MAX).to_le_bytes());
+    #[cfg(test)]
+    fn encode(&self) -> Vec<u8> {
+        let mut writer = Writer::new(0);
+        for part in [&self.checks, &self.servers, &self.services] {
+            writer.part(part.iter().map(|(name, saved)| (*name, *saved)));
+        }
+        writer.finish(self.leaving.iter().copied())
+    }
 }
 
 impl Saved {

@@ -121,8 +121,12 @@ pub(super) fn checks(
     let mut checks: Vec<_> =
         templates.iter().filter_map(|template| template.of(at.value.address, port, at.span, d)).collect();
     // The same check twice would be one check with two lines in the status.
-    let mut seen = std::collections::BTreeSet::new();
-    checks.retain(|check| seen.insert(check.clone()));
+    if checks.len() > 1 {
+        let mut seen = std::collections::BTreeSet::new();
+        checks.retain(|check| seen.insert(check.clone()));
+    }
+    // There can be ten thousand of these lists.
+    checks.shrink_to_fit();
     checks
 }
 

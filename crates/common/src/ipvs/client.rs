@@ -11,7 +11,9 @@ use super::stats::Stats;
 use super::table::{Entry, Table, TableOp};
 use super::timeouts::Timeouts;
 use crate::netlink::generic::Family as Generic;
-use crate::netlink::{Asked, Attributes, Failure, Message, NetlinkError, Protocol, Replies, Reply, Socket};
+use crate::netlink::{
+    Asked, Attributes, BATCH, Failure, Message, NetlinkError, Protocol, Replies, Reply, Socket,
+};
 use nix::errno::Errno;
 use std::fmt;
 
@@ -168,15 +170,24 @@ impl Client {
     /// # Errors
     /// When the socket failed: it is then unknown what was carried out, and the table has to be read again.
     pub fn apply(&mut self, ops: &[TableOp]) -> Result<Vec<Problem>, NetlinkError> {
-        let messages: Vec<Message> = ops.iter().map(|op| self.encode(op)).collect();
-        let refused =
-            self.socket.batch(&messages).asked(|| format!("send {} changes to IPVS", messages.len()))?;
-        let problem = |(position, failure): (usize, Failure)| {
-            let op = ops.get(position)?;
-            let kind = kind(op, failure.errno())?;
-            Some(Problem { position, kind, error: failure.asked(op.to_string()) })
-        };
-        Ok(refused.into_iter().filter_map(problem).collect())
+        let mut problems = Vec::new();
+        let mut messages = Vec::with_capacity(ops.len().min(BATCH));
+        for (start, part) in (0..).step_by(BATCH).zip(ops.chunks(BATCH)) {
+            messages.clear();
+            messages.extend(part.iter().map(|op| self.encode(op)));
+            let refused =
+                self.socket.batch(&messages).asked(|| format!("send {} changes to IPVS", ops.len()))?;
+            problems.extend(refused.into_iter().filter_map(|(place, failure)| {
+                let op = part.get(place)?;
+                let kind = kind(op, failure.errno())?;
+                Some(Problem {
+                    position: place.saturating_add(start),
+                    kind,
+                    error: failure.asked(op.to_string()),
+                })
+            }));
+        }
+        Ok(problems)
     }
 
     fn encode(&self, op: &TableOp) -> Message {

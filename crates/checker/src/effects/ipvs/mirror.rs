@@ -43,8 +43,8 @@ impl Mirror {
 
     /// The kernel may hold anything for this service; what is wanted stays.
     pub(super) fn doubt(&mut self, key: ServiceKey) {
-        let wanted = self.wanted(&key).cloned();
-        self.pending.insert(key, wanted);
+        let installed = &self.installed;
+        self.pending.entry(key).or_insert_with(|| installed.get(&key).cloned());
         self.doubtful.insert(key);
     }
 
@@ -52,14 +52,14 @@ impl Mirror {
     pub(super) fn seen(&mut self, key: ServiceKey, actual: Option<Entry>) {
         self.doubtful.remove(&key);
         let same = self.wanted(&key) == actual.as_ref();
-        let wanted = if same { None } else { Some(self.wanted(&key).cloned()) };
-        match actual {
-            Some(entry) => drop(self.installed.insert(key, entry)),
-            None => drop(self.installed.remove(&key)),
-        }
-        match wanted {
-            Some(wanted) => drop(self.pending.insert(key, wanted)),
-            None => drop(self.pending.remove(&key)),
+        let before = match actual {
+            Some(entry) => self.installed.insert(key, entry),
+            None => self.installed.remove(&key),
+        };
+        if same {
+            self.pending.remove(&key);
+        } else {
+            self.pending.entry(key).or_insert(before);
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use common::ipvs::{Destination, DestinationKey, ServiceKey};
 
 use super::{Alarm, Pool, real_servers_of};
-use crate::machine::checkpoint::{Checkpoint, Saved, SavedLeaving, identity};
+use crate::machine::checkpoint::{Checkpoint, Saved, SavedLeaving, Writer, identity};
 use crate::machine::leaving::Leaving;
 use crate::machine::schedule::{Belief, Initial};
 use crate::machine::weight::Ramp;
@@ -20,38 +20,40 @@ impl Pool {
         if !std::mem::take(&mut self.changed) {
             return None;
         }
-        let mut checkpoint = Checkpoint::default();
-        for check in self.checks.values() {
+        // Written whenever a verdict changes: straight into its bytes.
+        let mut writer = Writer::new(self.checks.len() + self.servers.len() + self.virtual_servers.len());
+        writer.part(self.checks.values().filter_map(|check| {
             let initial = check.plan.settings.timing.initial == Initial::Up;
             let (up, early) = match check.schedule.belief() {
-                Belief::Assumed(up) if up == initial && check.weight.is_none() => continue,
+                Belief::Assumed(up) if up == initial && check.weight.is_none() => return None,
                 Belief::Assumed(up) => (up, true),
                 Belief::Inherited(up) | Belief::Known(up) => (up, false),
             };
-            checkpoint.checks.insert(check.identity, Saved { up, weight: check.weight, early, ramp: None });
-        }
-        for service in self.virtual_servers.values() {
-            let name = identity(&service.plan.services);
-            checkpoint.services.insert(name, Saved { up: service.quorum_met, ..Saved::default() });
-            for (place, id) in service.servers.iter().enumerate() {
-                let (Some(server), Some(name)) = (self.servers.get(id), member(&service.plan, place)) else {
-                    continue;
-                };
+            Some((check.identity, Saved { up, weight: check.weight, early, ramp: None }))
+        }));
+        writer.part(self.virtual_servers.values().flat_map(|service| {
+            service.servers.iter().enumerate().filter_map(|(place, id)| {
+                let server = self.servers.get(id)?;
                 let ramp = server.ramp.map(|ramp| self.saved(ramp.since));
                 let saved = Saved { up: server.alive, weight: None, early: server.fresh, ramp };
-                checkpoint.servers.insert(name, saved);
-            }
-            checkpoint.leaving.extend(service.leaving.values().map(|leaving| SavedLeaving {
-                service: name,
+                Some((member(&service.plan, place)?, saved))
+            })
+        }));
+        writer.part(self.virtual_servers.values().map(|service| {
+            (identity(&service.plan.services), Saved { up: service.quorum_met, ..Saved::default() })
+        }));
+        let leaving = self.virtual_servers.values().flat_map(|service| {
+            service.leaving.values().map(|leaving| SavedLeaving {
+                service: identity(&service.plan.services),
                 address: leaving.address,
                 port: leaving.port,
                 forward: leaving.forward,
                 upper_threshold: leaving.upper_threshold,
                 lower_threshold: leaving.lower_threshold,
                 until: self.saved(leaving.until),
-            }));
-        }
-        Some(checkpoint.encode())
+            })
+        });
+        Some(writer.finish(leaving))
     }
 
     /// A moment as a successor understands it: in nanoseconds since boot.
