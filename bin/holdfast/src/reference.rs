@@ -54,7 +54,7 @@ fn place(path: &str) -> Option<(String, String)> {
         "unicast_peers" => "peer",
         "track_scripts" | "track_files" | "track_processes" | "track_interfaces" => "tracker",
         "check" | "urls" => "check",
-        "auth" | "notify" | "announce" | "tunnel" | "sorry_server" => last,
+        "auth" | "notify" | "announce" | "virtual_mac" | "tunnel" | "sorry_server" => last,
         _ => table,
     };
     Some((section.to_owned(), key.to_owned()))

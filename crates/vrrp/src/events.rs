@@ -83,6 +83,11 @@ pub fn event(fact: &Fact) -> Value {
             "address": address.address,
             "interface": address.link.as_str(),
         }),
+        Fact::LinkRepaired { instance, link } => json!({
+            "event": "interface_repaired",
+            "instance": instance.name.as_str(),
+            "interface": link.as_str(),
+        }),
         Fact::EffectFailed { instance, error, suppressed } => json!({
             "event": "effect_failed",
             "instance": instance.name.as_str(),

@@ -21,6 +21,8 @@ use crate::effects::Effects;
 use crate::effects::kernel::Kernel;
 use crate::effects::leftovers::Leftovers;
 use crate::effects::scripts::Scripts;
+use crate::effects::tuning::Tuning;
+use crate::effects::virtual_links::VirtualLinks;
 use crate::io::files::Files;
 use crate::io::listener::Heard;
 use crate::io::processes::Processes;
@@ -140,8 +142,10 @@ fn configure(document: &Document) -> Result<Configured, String> {
 fn clean(
     kernel: &mut Kernel<LoopKey>,
     leftovers: &Leftovers,
+    virtual_links: &VirtualLinks,
     plan: &Plan,
 ) -> Result<Vec<ObservedLink>, NetlinkError> {
+    virtual_links.sweep(&mut kernel.socket, plan)?;
     let picture = kernel.observe()?;
     let found = leftovers.found(plan, &picture);
     if found.is_empty() {
@@ -169,12 +173,15 @@ impl Running {
         let kernel = Kernel::open(ChildKey::App(Key::Kernel), registry);
         let mut kernel = kernel.map_err(|error| failed("netlink", &error, Exit::Failed))?;
         let mut leftovers = Leftovers::new(run_dir);
-        let picture = clean(&mut kernel, &leftovers, &configured.plan);
+        let virtual_links = VirtualLinks::new(run_dir);
+        let picture = clean(&mut kernel, &leftovers, &virtual_links, &configured.plan);
         let picture = picture.map_err(|error| failed("netlink", &error, Exit::Failed))?;
         leftovers.write(&configured.plan);
         let scripts = Scripts::new(configured.script_user.clone(), ChildKey::App(Key::Scripts), registry);
         let scripts = scripts.map_err(|error| failed("scripts", &error, Exit::Failed))?;
-        let effects = Effects::new(kernel, scripts, registry.clone(), listener_key).map_err(|error| {
+        let interfaces = (virtual_links, Tuning::new(run_dir));
+        let effects = Effects::new(kernel, scripts, interfaces, registry.clone(), listener_key);
+        let effects = effects.map_err(|error| {
             let denied = error.kind() == std::io::ErrorKind::PermissionDenied;
             failed("packet socket", &error, if denied { Exit::Permission } else { Exit::Failed })
         })?;
@@ -204,6 +211,7 @@ impl Running {
         }
         running.router.start(now, &mut running.actions);
         running.settle(now);
+        running.effects.settle_settings();
         Ok(running)
     }
 

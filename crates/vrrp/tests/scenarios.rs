@@ -37,7 +37,8 @@ fn plan(text: &str) -> Plan {
 }
 
 fn facts(index: u32, up: bool) -> LinkFacts {
-    LinkFacts { index: LinkIndex(index), up, carrier: up, mac: Some(Mac([2, 0, 0, 0, 0, 1])), mtu: 1500 }
+    let mac = Some(Mac([2, 0, 0, 0, 0, 1]));
+    LinkFacts { index: LinkIndex(index), up, carrier: up, mac, mtu: 1500, parent: None }
 }
 
 fn observed(address: IpAddr, ours: bool) -> ObservedAddress {

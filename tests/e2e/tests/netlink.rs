@@ -284,3 +284,32 @@ fn an_idle_monitor_blocks_nobody() -> Result {
     let mut monitor = host.enter(Monitor::open)?.unwrap();
     wait::stays("quiet", Duration::from_millis(50), || Ok(!monitor.read(|_| ()).unwrap()))
 }
+
+#[test]
+fn a_macvlan_is_never_there_without_its_mark_and_settings() -> Result {
+    let (host, mut socket, index) = host()?;
+    let macvlan =
+        Macvlan { name: "vip0", parent: index, mac: Mac([2, 0, 0, 0, 0, 9]), mode: MacvlanMode::Bridge };
+    let settings = [(Ipv4Setting::ArpAnnounce, 2), (Ipv4Setting::PromoteSecondaries, 1)];
+    link::make_macvlan(&mut socket, &macvlan, "mine", &settings).unwrap();
+    let made = link::by_name(&mut socket, "vip0").unwrap().unwrap();
+    assert_eq!(
+        (made.alias.as_deref(), made.kind.as_deref(), made.up),
+        (Some("mine"), Some("macvlan"), false)
+    );
+    assert_eq!((made.parent, made.mac), (Some(index), Some(macvlan.mac)));
+    for (setting, value) in settings {
+        assert_eq!(link::ipv4_setting(&mut socket, made.index, setting).unwrap(), Some(value));
+        assert_eq!(link::ipv4_setting(&mut socket, index, setting).unwrap(), Some(0));
+    }
+    assert_eq!(host.run(&["cat", "/proc/sys/net/ipv4/conf/vip0/arp_announce"])?.trim(), "2");
+    // A name that is taken: the other one is left as it is.
+    let error = link::make_macvlan(&mut socket, &macvlan, "other", &[]).unwrap_err();
+    assert_eq!(error.errno(), Some(Errno::EEXIST));
+    let still = link::by_name(&mut socket, "vip0").unwrap().unwrap();
+    assert_eq!(still, made);
+    assert!(!host.ip("link show")?.contains(link::TEMPORARY));
+    assert!(link::delete(&mut socket, made.index).unwrap());
+    assert_eq!(link::ipv4_setting(&mut socket, made.index, Ipv4Setting::ArpIgnore).unwrap(), None);
+    Ok(())
+}

@@ -17,6 +17,8 @@ pub const MARK: u8 = 72;
 
 /// `IFA_PROTO`, since Linux 5.18; older kernels ignore it.
 const IFA_PROTO: u16 = 11;
+/// `IFA_RT_PRIORITY`, since Linux 4.18.
+const IFA_RT_PRIORITY: u16 = 9;
 const HEADER: usize = 8;
 const FOREVER: u32 = u32::MAX;
 
@@ -86,6 +88,8 @@ pub struct Address {
     pub flags: u32,
     /// Its lifetime.
     pub lifetime: Lifetime,
+    /// The metric of the route to its network; the kernel's own choice if not given.
+    pub metric: Option<u32>,
     /// Who installed it: [`MARK`] for us; 0 unknown, 1–3 the kernel itself.
     pub protocol: u8,
 }
@@ -103,6 +107,7 @@ impl Address {
             scope: Scope::GLOBAL,
             flags: 0,
             lifetime: Lifetime::Forever,
+            metric: None,
             protocol: MARK,
         }
     }
@@ -122,6 +127,9 @@ impl Address {
         // IFA_FLAGS holds all 32 bits, the header's field only the first eight.
         message.u32(libc::IFA_FLAGS, self.flags & SETTABLE);
         message.u8(IFA_PROTO, self.protocol);
+        if let Some(metric) = self.metric {
+            message.u32(IFA_RT_PRIORITY, metric);
+        }
         // struct ifa_cacheinfo: preferred, valid, and two times that only the kernel fills.
         let (preferred, valid) = match self.lifetime {
             Lifetime::Forever => (FOREVER, FOREVER),
@@ -179,6 +187,7 @@ impl Address {
                 libc::IFA_LABEL => address.label = attribute.text().map(str::to_owned),
                 libc::IFA_FLAGS => flags = attribute.u32()?,
                 IFA_PROTO => address.protocol = attribute.u8()?,
+                IFA_RT_PRIORITY => address.metric = attribute.u32().filter(|metric| *metric != 0),
                 libc::IFA_CACHEINFO => {
                     let preferred = u32::from_ne_bytes(*attribute.value.first_chunk()?);
                     let valid = u32::from_ne_bytes(*attribute.value.get(4..)?.first_chunk()?);

@@ -56,6 +56,8 @@ pub struct Link {
     pub master: Option<IfIndex>,
     /// Its kind (`macvlan`, `veth`, …); physical ones have none.
     pub kind: Option<String>,
+    /// A text that somebody attached to it (`IFLA_IFALIAS`).
+    pub alias: Option<String>,
 }
 
 const HEADER: usize = 16;
@@ -98,6 +100,7 @@ impl Link {
             parent: None,
             master: None,
             kind: None,
+            alias: None,
         };
         for attribute in attributes {
             match attribute.kind {
@@ -105,6 +108,7 @@ impl Link {
                 libc::IFLA_ADDRESS => link.mac = <[u8; 6]>::try_from(attribute.value).ok().map(Mac),
                 libc::IFLA_MTU => link.mtu = attribute.u32()?,
                 libc::IFLA_LINK => link.parent = attribute.u32().filter(|index| *index != 0).map(IfIndex),
+                libc::IFLA_IFALIAS => link.alias = attribute.text().map(str::to_owned),
                 libc::IFLA_MASTER => link.master = attribute.u32().map(IfIndex),
                 libc::IFLA_LINKINFO => {
                     let kind = attribute.nested().find(libc::IFLA_INFO_KIND);
@@ -140,14 +144,20 @@ pub struct Macvlan<'a> {
 }
 
 /// Per-interface IPv4 settings, by their numbers in the kernel's `IPV4_DEVCONF_*`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Ipv4Setting {
+    /// `forwarding`
+    Forwarding = 1,
     /// `rp_filter`
     RpFilter = 8,
     /// `arp_filter`
     ArpFilter = 13,
+    /// `arp_announce`
+    ArpAnnounce = 18,
     /// `arp_ignore`
     ArpIgnore = 19,
+    /// `promote_secondaries`
+    PromoteSecondaries = 20,
     /// `accept_local`
     AcceptLocal = 23,
 }
@@ -231,8 +241,55 @@ pub fn configure(
     ipv4: &[(Ipv4Setting, u32)],
     no_link_local: bool,
 ) -> Result<(), NetlinkError> {
-    // The message that creates a macvlan may not carry IFLA_AF_SPEC (EAFNOSUPPORT), hence a second one.
     let mut message = Message::new(libc::RTM_SETLINK, &header(Some(index), 0, 0));
+    settings(&mut message, ipv4, no_link_local);
+    socket.request(&message).asked(|| format!("configure interface number {index}"))
+}
+
+/// How the name of an interface begins that is being made and gets its own name in a moment.
+pub const TEMPORARY: &str = "hf-new-";
+
+/// Creates a macvlan, down, marked with an alias and configured as by [`configure`], in one go: one that exists is
+/// never found without its mark, whenever this process is killed.
+///
+/// # Errors
+/// The kernel's refusal; nothing is left of it then.
+pub fn make_macvlan(
+    socket: &mut Socket,
+    macvlan: &Macvlan<'_>,
+    alias: &str,
+    ipv4: &[(Ipv4Setting, u32)],
+) -> Result<(), NetlinkError> {
+    let asked = || {
+        let Macvlan { name, parent, mac, .. } = macvlan;
+        format!("create macvlan {name} with {mac} on interface number {parent}")
+    };
+    // The message that creates a macvlan may not carry IFLA_AF_SPEC (EAFNOSUPPORT), hence a second one. Both are in one
+    // datagram, which the kernel handles as one. They use a name that nobody else has, or the second one might change
+    // an interface that somebody else made a moment ago.
+    let temporary = format!("{TEMPORARY}{}", std::process::id());
+    let mut marked = Message::new(libc::RTM_SETLINK, &header(None, 0, 0));
+    marked.text(libc::IFLA_IFNAME, &temporary);
+    marked.text(libc::IFLA_IFALIAS, alias);
+    settings(&mut marked, ipv4, true);
+    let created = macvlan_message(&Macvlan { name: &temporary, ..*macvlan });
+    let refused = socket.batch(&[created, marked]).asked(asked)?;
+    let Some(link) = by_name(socket, &temporary)? else {
+        let why = refused.into_iter().next().map_or(Failure::NoAnswer, |(_, why)| why);
+        return Err(why.asked(asked()));
+    };
+    let named = refused.into_iter().next().map_or(Ok(()), |(_, why)| Err(why)).and_then(|()| {
+        let mut message = Message::new(libc::RTM_SETLINK, &header(Some(link.index), 0, 0));
+        message.text(libc::IFLA_IFNAME, macvlan.name);
+        socket.request(&message)
+    });
+    if named.is_err() {
+        delete(socket, link.index)?;
+    }
+    named.asked(asked)
+}
+
+fn settings(message: &mut Message, ipv4: &[(Ipv4Setting, u32)], no_link_local: bool) {
     message.nested(libc::IFLA_AF_SPEC, |families| {
         if no_link_local {
             families.nested(family_attribute(libc::AF_INET6), |inet6| {
@@ -249,7 +306,33 @@ pub fn configure(
             });
         }
     });
-    socket.request(&message).asked(|| format!("configure interface number {index}"))
+}
+
+/// The value of an interface's IPv4 setting; `None` if there is no such interface, or it has no IPv4.
+///
+/// # Errors
+/// When the kernel could not be asked.
+pub fn ipv4_setting(
+    socket: &mut Socket,
+    index: IfIndex,
+    setting: Ipv4Setting,
+) -> Result<Option<u32>, NetlinkError> {
+    let message = Message::new(libc::RTM_GETLINK, &header(Some(index), 0, 0));
+    match socket.get(&message) {
+        Ok(replies) => Ok(replies.iter().find_map(|reply| read_setting(&reply, setting))),
+        Err(Failure::Refused { errno: Errno::ENODEV, .. }) => Ok(None),
+        Err(failure) => Err(failure.asked(format!("get settings of interface number {index}"))),
+    }
+}
+
+/// The kernel reports all settings as an array of numbers, the first one being number 1.
+fn read_setting(reply: &Reply<'_>, setting: Ipv4Setting) -> Option<u32> {
+    let (_, attributes) = reply.split::<HEADER>()?;
+    let families = attributes.find(libc::IFLA_AF_SPEC)?.nested();
+    let inet = families.find(family_attribute(libc::AF_INET))?.nested();
+    let values = inet.find(IFLA_INET_CONF)?.value;
+    let at = (setting as usize).checked_sub(1)?.checked_mul(4)?;
+    Some(u32::from_ne_bytes(*values.get(at..)?.first_chunk()?))
 }
 
 /// Deletes an interface; false if there was none.

@@ -121,6 +121,7 @@ fn request(wanted: &VirtualAddress, index: IfIndex, lifetime: Lifetime) -> Addre
     let mut address = Address::new(index, wanted.address, wanted.prefix);
     address.label.clone_from(&wanted.label);
     address.broadcast = wanted.broadcast;
+    address.metric = wanted.options.metric;
     address.scope = match wanted.scope {
         None | Some(Scope::Global) => address::Scope::GLOBAL,
         Some(Scope::Site) => address::Scope::SITE,
@@ -180,10 +181,12 @@ mod tests {
     fn an_ipv4_address_is_asked_for_with_all_that_is_configured() {
         let mut address = wanted("192.0.2.1", 24);
         address.label = Some("eth0:vip".into());
+        address.options.metric = Some(700);
         address.scope = Some(Scope::Link);
         address.broadcast = Some("192.0.2.255".parse().unwrap());
         let asked = request(&address, IfIndex(3), Lifetime::Lease(Duration::from_secs(3)));
         assert_eq!((asked.prefix, asked.label.as_deref()), (24, Some("eth0:vip")));
+        assert_eq!(asked.metric, Some(700));
         assert_eq!((asked.scope, asked.broadcast), (address::Scope::LINK, address.broadcast));
         assert_eq!(asked.lifetime, address::Lifetime::Seconds { valid: 3, preferred: 3 });
         assert!(asked.is_ours());

@@ -3,7 +3,7 @@
 //! Turns what the monitor reports into the core's events, by names: numbers are the kernel's business and change when
 //! an interface is made anew. When reports were lost, or an interface was renamed, the core gets the whole picture.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
@@ -31,6 +31,8 @@ const MARK_SINCE: (u32, u32) = (5, 18);
 pub struct Names {
     by_index: BTreeMap<IfIndex, LinkName>,
     by_name: BTreeMap<LinkName, IfIndex>,
+    /// Those we deleted and whose end was not reported yet.
+    going: BTreeSet<IfIndex>,
 }
 
 impl Names {
@@ -39,9 +41,16 @@ impl Names {
         self.by_name.get(&link).copied()
     }
 
-    fn set(&mut self, index: IfIndex, name: LinkName) {
+    /// An interface has this name from now on.
+    pub(super) fn set(&mut self, index: IfIndex, name: LinkName) {
         self.by_index.insert(index, name);
         self.by_name.insert(name, index);
+    }
+
+    /// An interface is about to go by our own doing: what is reported of it from now on is of no interest.
+    pub(super) fn forget(&mut self, index: IfIndex) {
+        self.unset(index);
+        self.going.insert(index);
     }
 
     /// Forgets a number; the name goes with it unless another interface has it by now.
@@ -185,6 +194,9 @@ fn translate(
     out: &mut Vec<Event<'static>>,
 ) -> bool {
     match report {
+        // What it is called in a moment is reported, too.
+        monitor::Event::LinkSet(link) if link.name.starts_with(link::TEMPORARY) => {}
+        monitor::Event::LinkSet(link) if names.going.contains(&link.index) => {}
         monitor::Event::LinkSet(link) => {
             let Some(name) = LinkName::new(&link.name) else { return true };
             match names.by_index.get(&link.index) {
@@ -195,6 +207,7 @@ fn translate(
             }
             out.push(Event::LinkChanged { link: name, facts: facts(&link) });
         }
+        monitor::Event::LinkGone(link) if names.going.remove(&link.index) => {}
         monitor::Event::LinkGone(link) => {
             out.extend(names.unset(link.index).map(|link| Event::LinkVanished { link }));
         }
@@ -222,6 +235,7 @@ fn facts(link: &Link) -> LinkFacts {
         // Nobody is to be told where an address is on a link without neighbours to resolve.
         mac: link.mac.filter(|_| link.arp && !link.loopback).map(|mac| Mac(mac.0)),
         mtu: link.mtu,
+        parent: link.parent.map(|index| LinkIndex(index.0)),
     }
 }
 

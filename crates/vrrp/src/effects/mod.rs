@@ -7,6 +7,8 @@ mod addresses;
 pub mod kernel;
 pub mod leftovers;
 pub mod scripts;
+pub mod tuning;
+pub mod virtual_links;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -17,14 +19,16 @@ use common::event_loop::Registry;
 use crate::io::announcer::Announcer;
 use crate::io::listener::Listener;
 use crate::io::sender::Sender;
-use crate::machine::action::{Action, AdvertPacket, Announcement, Listener as Wanted};
+use crate::machine::action::{Action, AdvertPacket, Announcement, Listener as Wanted, VirtualLink};
 use crate::machine::event::Event;
 use crate::machine::fact::{Fact, Severity};
 use crate::machine::id::{Family, LinkIndex, LinkName, Tag};
-use crate::wire::announce;
+use crate::wire::{announce, frame};
 use addresses::Batch;
 use kernel::Kernel;
 use scripts::Scripts;
+use tuning::Tuning;
+use virtual_links::VirtualLinks;
 
 /// Everything the process does to the outside.
 #[derive(Debug)]
@@ -33,12 +37,15 @@ pub struct Effects<K: Copy> {
     pub kernel: Kernel<K>,
     /// Scripts.
     pub scripts: Scripts<K>,
+    virtual_links: VirtualLinks,
+    tuning: Tuning,
     listeners: BTreeMap<(LinkName, Family), Listener<K>>,
     sender: Sender,
     announcer: Announcer,
     registry: Registry<K>,
     listener_key: fn(LinkName, Family) -> K,
     batch: Batch,
+    changed_links: bool,
     // Kept between announcements for its memory.
     frame: Vec<u8>,
     moved: bool,
@@ -53,18 +60,22 @@ impl<K: Copy> Effects<K> {
     pub fn new(
         kernel: Kernel<K>,
         scripts: Scripts<K>,
+        (virtual_links, tuning): (VirtualLinks, Tuning),
         registry: Registry<K>,
         listener_key: fn(LinkName, Family) -> K,
     ) -> io::Result<Self> {
         Ok(Self {
             kernel,
             scripts,
+            virtual_links,
+            tuning,
             listeners: BTreeMap::new(),
             sender: Sender::default(),
             announcer: Announcer::open()?,
             registry,
             listener_key,
             batch: Batch::default(),
+            changed_links: false,
             frame: Vec::new(),
             moved: false,
             facts: Vec::new(),
@@ -96,8 +107,8 @@ impl<K: Copy> Effects<K> {
                 other => rest.extend(other),
             }
         }
-        let asked = !self.batch.is_empty();
-        if asked {
+        let asked = std::mem::take(&mut self.changed_links) || !self.batch.is_empty();
+        if !self.batch.is_empty() {
             self.batch.send(&mut self.kernel.socket, news);
         }
         for action in announcements.into_iter().chain(rest) {
@@ -130,6 +141,8 @@ impl<K: Copy> Effects<K> {
                 }
                 self.batch.remove(names, instance.id, &addresses);
             }
+            Action::EnsureLink { instance, link } => self.ensure_link(&instance, &link, news),
+            Action::RemoveLink { instance, link } => self.remove_link(&instance, link),
             Action::OpenListener(_)
             | Action::CloseListener { .. }
             | Action::Announce { .. }
@@ -178,7 +191,32 @@ impl<K: Copy> Effects<K> {
             Action::SendAdvert { .. }
             | Action::InstallAddresses { .. }
             | Action::RefreshAddresses { .. }
-            | Action::RemoveAddresses { .. } => {}
+            | Action::RemoveAddresses { .. }
+            | Action::EnsureLink { .. }
+            | Action::RemoveLink { .. } => {}
+        }
+    }
+
+    /// Puts back settings that an earlier run changed and this one does not need; to be called after the start.
+    pub fn settle_settings(&mut self) {
+        self.tuning.restore_unheld(&mut self.kernel.socket, &self.kernel.names);
+    }
+
+    fn ensure_link(&mut self, instance: &Tag, link: &VirtualLink, news: &mut Vec<Event<'static>>) {
+        self.changed_links = true;
+        let Kernel { socket, names, .. } = &mut self.kernel;
+        let made = self.virtual_links.ensure(socket, names, &mut self.tuning, instance.id, link);
+        news.push(match made {
+            Ok(()) => Event::VirtualLinkMade { instance: instance.id },
+            Err(error) => Event::VirtualLinkFailed { instance: instance.id, error },
+        });
+    }
+
+    fn remove_link(&mut self, instance: &Tag, link: LinkName) {
+        self.changed_links = true;
+        let Kernel { socket, names, .. } = &mut self.kernel;
+        if let Err(error) = self.virtual_links.remove(socket, names, &mut self.tuning, instance.id, link) {
+            log::warn!("{error} instance={instance} interface={link}");
         }
     }
 
@@ -199,7 +237,13 @@ impl<K: Copy> Effects<K> {
     fn send(&mut self, instance: &Tag, packet: &AdvertPacket, news: &mut Vec<Event<'static>>) {
         for copy in &packet.copies {
             let sent = match self.kernel.names.index(copy.link) {
-                Some(index) => self.sender.send(copy, LinkIndex(index.0)),
+                Some(index) => match copy.mac {
+                    None => self.sender.send(copy, LinkIndex(index.0)),
+                    Some(mac) if frame::write(mac, copy, &mut self.frame) => {
+                        self.announcer.send(LinkIndex(index.0), &self.frame)
+                    }
+                    Some(_) => Err(io::ErrorKind::InvalidInput.into()),
+                },
                 None => Err(io::ErrorKind::NotFound.into()),
             };
             if let Err(error) = sent {

@@ -1,10 +1,11 @@
-//! Announcements out: gratuitous ARP and unsolicited neighbour advertisements as whole frames.
+//! Whole frames out: gratuitous ARP, unsolicited neighbour advertisements, and adverts with a virtual MAC.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
-use common::sys::raw;
+use common::sys::raw::{self, IntOption};
 
+use super::sender::QUEUE_PRIORITY;
 use crate::machine::id::LinkIndex;
 
 /// A packet socket that sends on every interface and receives nothing.
@@ -19,10 +20,12 @@ impl Announcer {
     /// # Errors
     /// No permission, or no descriptors.
     pub fn open() -> io::Result<Self> {
-        Ok(Self { socket: raw::frame_socket()? })
+        let socket = raw::frame_socket()?;
+        raw::set_int(socket.as_fd(), IntOption::Priority, QUEUE_PRIORITY)?;
+        Ok(Self { socket })
     }
 
-    /// Sends one frame, made by `wire::announce`.
+    /// Sends one frame, made by `wire::announce` or `wire::frame`.
     ///
     /// # Errors
     /// The interface is gone or down, or its queue is full.

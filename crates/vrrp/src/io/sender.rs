@@ -20,7 +20,7 @@ use crate::wire::advert::PROTOCOL;
 /// Internetwork control (RFC 4594 3.1: class selector 6), as routers mark what must not be dropped.
 const TRAFFIC_CLASS: i32 = 0xc0;
 /// `TC_PRIO_CONTROL` of linux/pkt_sched.h: in front of the traffic in the interface's queue.
-const QUEUE_PRIORITY: i32 = 7;
+pub(super) const QUEUE_PRIORITY: i32 = 7;
 
 /// What a socket is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

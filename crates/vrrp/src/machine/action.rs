@@ -60,6 +60,21 @@ pub enum Action {
         /// The addresses.
         addresses: Vec<VirtualAddress>,
     },
+    /// See to it that an instance's macvlan exists as described, made anew if need be, and is set up or down; answered
+    /// with `Event::VirtualLinkMade` or `Event::VirtualLinkFailed`.
+    EnsureLink {
+        /// Whose.
+        instance: Tag,
+        /// The interface.
+        link: VirtualLink,
+    },
+    /// Delete an instance's macvlan; one that is not there, or not ours, is left alone.
+    RemoveLink {
+        /// Whose.
+        instance: Tag,
+        /// Its name.
+        link: LinkName,
+    },
     /// Send gratuitous ARP (IPv4) or unsolicited neighbour advertisements (IPv6), back to back.
     Announce {
         /// Whose.
@@ -103,6 +118,26 @@ pub struct Listener {
     pub vrids: Vec<Vrid>,
 }
 
+/// A macvlan that has the hardware address of a virtual router.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VirtualLink {
+    /// Its name.
+    pub name: LinkName,
+    /// The interface it sits on.
+    pub base: LinkName,
+    /// Its hardware address.
+    pub mac: Mac,
+    /// Whether it takes part: only a master's does.
+    pub up: bool,
+}
+
+impl fmt::Display for VirtualLink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, base, mac, up } = self;
+        write!(f, "{name}@{base} {mac} {}", if *up { "up" } else { "down" })
+    }
+}
+
 /// An advert ready to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AdvertPacket {
@@ -121,6 +156,8 @@ pub struct AdvertCopy {
     pub destination: IpAddr,
     /// TTL or hop limit.
     pub ttl: u8,
+    /// The hardware address it leaves with, if not the interface's own.
+    pub mac: Option<Mac>,
     /// What follows the IP header, checksum filled in.
     pub payload: Vec<u8>,
 }
@@ -226,6 +263,8 @@ impl fmt::Display for Action {
             Self::RemoveAddresses { instance, addresses } => {
                 write!(f, "remove {instance} {}", list(addresses.iter()))
             }
+            Self::EnsureLink { instance, link } => write!(f, "link {instance} {link}"),
+            Self::RemoveLink { instance, link } => write!(f, "remove link {instance} {link}"),
             Self::Announce { instance, announcements, repeat } => {
                 write!(
                     f,

@@ -55,6 +55,8 @@ pub struct Options {
     pub manage_temporary: bool,
     /// The kernel makes no route to its network.
     pub no_prefix_route: bool,
+    /// Metric of the route to its network; the kernel's own choice when absent.
+    pub metric: Option<u32>,
 }
 
 /// For how long an address is chosen as the source of this machine's own connections.

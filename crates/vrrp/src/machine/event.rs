@@ -96,6 +96,18 @@ pub enum Event<'a> {
         /// Why, in words.
         error: String,
     },
+    /// `Action::EnsureLink` was performed. Always told, so that an earlier failure ends.
+    VirtualLinkMade {
+        /// Whose.
+        instance: InstanceId,
+    },
+    /// `Action::EnsureLink` could not be performed. The core asks again by itself.
+    VirtualLinkFailed {
+        /// Whose.
+        instance: InstanceId,
+        /// Why, in words.
+        error: String,
+    },
     /// An orderly stop was asked for. Done when `Router::stopped()` says so.
     StopRequested,
 }
@@ -113,6 +125,8 @@ pub struct LinkFacts {
     pub mac: Option<Mac>,
     /// Its largest packet.
     pub mtu: u32,
+    /// The interface below it, of a macvlan and the like.
+    pub parent: Option<LinkIndex>,
 }
 
 /// An interface with its addresses.

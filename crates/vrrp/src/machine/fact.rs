@@ -119,6 +119,8 @@ pub enum Cause {
     SourceMissing(LinkName, IpAddr),
     /// The socket for adverts cannot be had.
     NoListener(LinkName, String),
+    /// The interface with the virtual MAC cannot be had.
+    NoVirtualLink(LinkName, String),
     /// A tracked script without weight fails.
     ScriptFailed(Name),
     /// A tracked script without weight has not ended once yet.
@@ -156,7 +158,8 @@ impl Cause {
         match self {
             Self::LinkMissing(link) | Self::LinkDown(link) | Self::NoCarrier(link) => *link != own,
             Self::NoSource(_) | Self::SourceMissing(..) | Self::NoListener(..) => false,
-            Self::ScriptFailed(_)
+            Self::NoVirtualLink(..)
+            | Self::ScriptFailed(_)
             | Self::ScriptPending(_)
             | Self::ScriptSucceeds(_)
             | Self::LinkUp(_)
@@ -180,6 +183,7 @@ impl fmt::Display for Cause {
             Self::NoSource(l) => write!(f, "interface {l} has no address to send adverts from"),
             Self::SourceMissing(l, a) => write!(f, "source address {a} is not on interface {l}"),
             Self::NoListener(l, e) => write!(f, "no socket for adverts on interface {l}: {e}"),
+            Self::NoVirtualLink(l, e) => write!(f, "no interface {l} for the virtual MAC: {e}"),
             Self::ScriptFailed(n) => write!(f, "script {n} fails"),
             Self::ScriptPending(n) => write!(f, "script {n} has not finished yet"),
             Self::LinkUp(l) => write!(f, "interface {l} is up"),
@@ -338,6 +342,13 @@ pub enum Fact {
         /// The address.
         address: VirtualAddress,
     },
+    /// The interface with the virtual MAC was deleted, set down or changed by somebody, and is put right.
+    LinkRepaired {
+        /// The instance.
+        instance: Tag,
+        /// The interface.
+        link: LinkName,
+    },
     /// An effect failed; it is tried again.
     EffectFailed {
         /// The instance.
@@ -367,6 +378,7 @@ impl Fact {
             | Self::IncompatiblePeer { .. }
             | Self::Repaired { .. }
             | Self::ForeignAddress { .. }
+            | Self::LinkRepaired { .. }
             | Self::EffectFailed { .. }
             | Self::Stalled { .. } => Severity::Warn,
             Self::Transition { .. }
@@ -445,6 +457,12 @@ impl fmt::Display for Fact {
                 write!(
                     f,
                     "virtual address is present but not ours: left alone instance={instance} address={address}"
+                )
+            }
+            Self::LinkRepaired { instance, link } => {
+                write!(
+                    f,
+                    "interface of the virtual MAC was changed by somebody: putting it right instance={instance} interface={link}"
                 )
             }
             Self::EffectFailed { instance, error, suppressed } => {

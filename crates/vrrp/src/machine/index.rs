@@ -56,6 +56,9 @@ impl Index {
             }
         }
         self.by_link.entry(instance.plan.key.link).or_default().insert(id);
+        if let Some(own) = &instance.plan.virtual_mac {
+            self.by_link.entry(own.link).or_default().insert(id);
+        }
         for address in &instance.plan.addresses {
             self.by_link.entry(address.link).or_default().insert(id);
             self.by_address.insert((address.link, address.address), id);

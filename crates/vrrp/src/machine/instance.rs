@@ -37,6 +37,7 @@ mod hold;
 mod receive;
 mod reconfigure;
 mod transition;
+mod virtual_link;
 
 pub(super) use transition::notify_group;
 
@@ -79,6 +80,7 @@ pub(super) struct Instance {
     effects: Limiter,
     // A worse advert was heard; its sync group has yet to be told.
     contested: bool,
+    tie: virtual_link::Tie,
 }
 
 /// Counters since the process started.
@@ -190,6 +192,7 @@ impl Instance {
             inferior: Limiter::default(),
             effects: Limiter::default(),
             contested: false,
+            tie: virtual_link::Tie::default(),
         }
     }
 
@@ -237,6 +240,10 @@ impl Instance {
 
     /// When something is due next.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        [self.state_due(), self.virtual_link_due()].into_iter().flatten().min()
+    }
+
+    fn state_due(&self) -> Option<Instant> {
         match &self.state {
             State::Init | State::Fault => None,
             State::Backup(backup) => Some(backup.down_at),
@@ -252,6 +259,9 @@ impl Instance {
 
     /// Does everything that is due.
     pub(super) fn handle_timeout(&mut self, cx: &mut Cx<'_>) {
+        if self.virtual_link_due().is_some_and(|due| due <= cx.now) {
+            self.keep_virtual_link(cx);
+        }
         match &mut self.state {
             State::Init | State::Fault => {}
             State::Backup(backup) if backup.down_at <= cx.now => self.silence(cx),

@@ -34,7 +34,9 @@ pub(super) fn build(
         let mut buffer = [0; MAX_LEN];
         let len = advert.encode(form, source, destination, &mut buffer).ok()?;
         let payload = buffer.get(..len)?.to_vec();
-        Some(AdvertCopy { link: plan.key.link, source, destination, ttl, payload })
+        // RFC 9568 7.2: the source is the virtual router MAC address.
+        let mac = plan.virtual_mac.filter(|own| own.adverts).map(|own| own.mac);
+        Some(AdvertCopy { link: plan.key.link, source, destination, ttl, mac, payload })
     };
     let copies = match &plan.transport {
         Transport::Multicast => copy(group(family), TTL).into_iter().collect(),

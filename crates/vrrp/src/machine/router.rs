@@ -245,6 +245,14 @@ impl Router {
             Event::AddressFailed { instance, link, address, error } => {
                 self.with(instance, now, out, |i, cx| i.address_failed(link, address, error, cx));
             }
+            Event::VirtualLinkMade { instance } => {
+                self.with(instance, now, out, |i, cx| i.virtual_link_made(cx));
+                self.assess(instance, now, out);
+            }
+            Event::VirtualLinkFailed { instance, error } => {
+                self.with(instance, now, out, |i, cx| i.virtual_link_failed(error, cx));
+                self.assess(instance, now, out);
+            }
             Event::StopRequested => self.stop(now, out),
         }
         self.sweep(out);

@@ -190,6 +190,7 @@ fn options(
         detect_duplicates: detect.is_some_and(|detect| detect.value),
         manage_temporary: manage.is_some_and(|manage| manage.value),
         no_prefix_route: prefix_route.is_some_and(|route| !route.value),
+        metric: None,
     };
     (preferred_span, options)
 }

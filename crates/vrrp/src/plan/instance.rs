@@ -19,6 +19,7 @@ use crate::wire::advert::{Auth, Version};
 use crate::wire::checksum::Form;
 
 mod unicast;
+mod virtual_mac;
 
 const DEFAULT_PRIORITY: u8 = 100;
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(1);
@@ -32,6 +33,8 @@ pub(super) struct Read {
     /// `None` if a fault that was reported leaves nothing to run.
     pub(super) plan: Option<InstancePlan>,
     pub(super) vrid_span: Span,
+    /// Where it asks for a virtual MAC.
+    pub(super) virtual_mac_span: Option<Span>,
     /// Place of each address of the plan.
     pub(super) address_spans: Vec<Span>,
 }
@@ -59,6 +62,7 @@ struct Common {
     strict_link_local: Option<Located<bool>>,
     lease: Option<Located<Lifetime>>,
     hand_over: Option<Located<bool>>,
+    virtual_mac: Option<Located<virtual_mac::Wanted>>,
     no_vip: Option<Located<bool>>,
     trackers: Vec<Located<Tracker>>,
     notify: super::NotifyPlan,
@@ -127,8 +131,9 @@ pub(super) fn read(mut own: Table<'_>, vrrp: &Table<'_>, known: &Known, d: &mut 
         d.error(no_vip.span, "`no_vip = true` says that there are no addresses, but there are")
             .hint("leave out one of them");
     }
+    let virtual_mac_span = common.virtual_mac.as_ref().map(|v| v.span);
     let plan = build(&name, vrid, common, advertised, excluded, d);
-    Some(Read { name, plan, vrid_span, address_spans })
+    Some(Read { name, plan, vrid_span, virtual_mac_span, address_spans })
 }
 
 fn common(t: &mut Layers<'_>, known: &Known, d: &mut Diagnostics) -> Common {
@@ -161,6 +166,7 @@ fn common(t: &mut Layers<'_>, known: &Known, d: &mut Diagnostics) -> Common {
         strict_link_local: t.optional("strict_link_local", d),
         lease: t.value("address_lease", d).and_then(|v| lease(&v, d)),
         hand_over: t.optional("hand_over", d),
+        virtual_mac: virtual_mac::read(t, d),
         no_vip: t.optional("no_vip", d),
         trackers: parts::trackers(t, known, d),
         notify: parts::notify(t, d),
@@ -254,11 +260,14 @@ fn build(
     address::check_preferred(advertised.iter().chain(&excluded), lifetime, d);
     let link = parts::link_name(c.interface.as_ref()?, d)?;
     let vrid = vrid.and_then(|v| Vrid::new(v.value.get()))?;
+    let virtual_mac = virtual_mac::finish(c.virtual_mac, family, vrid, &transport);
+    let own = virtual_mac.map_or(link, |v| v.link);
     let finish = |list: Vec<AddressDraft>, advertised| {
-        list.into_iter().map(move |a| a.finish(link, advertised)).collect::<Vec<VirtualAddress>>()
+        list.into_iter().map(move |a| a.finish(own, advertised)).collect::<Vec<VirtualAddress>>()
     };
     let mut addresses = finish(advertised, true);
     addresses.extend(finish(excluded, false));
+    virtual_mac::place(virtual_mac.as_ref(), &mut addresses);
     let mismatch = match version {
         // RFC 3768 7.1 drops; RFC 9568 7.1 does not.
         Version::V2 => Mismatch::Drop,
@@ -288,6 +297,7 @@ fn build(
         announce: c.announce,
         lifetime,
         hand_over: c.hand_over.is_none_or(|h| h.value),
+        virtual_mac,
         trackers: c.trackers.into_iter().map(|t| t.value).collect(),
         notify: c.notify,
     })

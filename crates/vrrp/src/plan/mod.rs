@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::machine::action::{Command, NotifyState};
 use crate::machine::address::{Lifetime, VirtualAddress};
-use crate::machine::id::{Key, LinkName, Name};
+use crate::machine::id::{Key, LinkName, Mac, Name};
 use crate::wire::admit::{Mismatch, Settings};
 use crate::wire::advert::{self, Auth, Version};
 use crate::wire::checksum::Form;
@@ -98,6 +98,8 @@ pub struct InstancePlan {
     pub lifetime: Lifetime,
     /// Keep the addresses until the successor is heard when leaving on purpose.
     pub hand_over: bool,
+    /// The interface with the virtual router's own hardware address, if it has one.
+    pub virtual_mac: Option<VirtualMac>,
     /// What lowers or raises the priority, or puts it in fault.
     pub trackers: Vec<Tracker>,
     /// What to run on a change of state.
@@ -136,6 +138,17 @@ impl InstancePlan {
             strict_link_local: self.strict_link_local,
         }
     }
+}
+
+/// The macvlan of a virtual router (RFC 9568 7.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VirtualMac {
+    /// Its name.
+    pub link: LinkName,
+    /// Its hardware address.
+    pub mac: Mac,
+    /// Adverts leave with this hardware address, too.
+    pub adverts: bool,
 }
 
 /// The wish at start.

@@ -32,6 +32,7 @@ pub fn plan(root: &mut Table<'_>, d: &mut Diagnostics) -> Plan {
     check_names(&read, d);
     check_keys(&read, d);
     check_addresses(&read, d);
+    check_virtual_links(&read, d);
     let groups = self::groups(groups, &read, &known, d);
     let plan = Plan {
         instances: read.into_iter().filter_map(|r| r.plan).collect(),
@@ -232,6 +233,34 @@ fn check_addresses(read: &[Read], d: &mut Diagnostics) {
                 };
                 d.error(*span, message).note(first, "first listed here");
             }
+        }
+    }
+}
+
+/// An interface we make has a name of its own.
+fn check_virtual_links(read: &[Read], d: &mut Diagnostics) {
+    let mut made: BTreeMap<LinkName, &Read> = BTreeMap::new();
+    for r in read {
+        let (Some(plan), Some(span)) = (&r.plan, r.virtual_mac_span) else { continue };
+        let Some(link) = plan.virtual_mac.map(|v| v.link) else { continue };
+        let hint = format!("give it another name: virtual_mac = {{ interface = \"vrrp-{}\" }}", r.name.value);
+        let used = read.iter().find(|o| o.plan.as_ref().is_some_and(|p| p.key.link == link));
+        if let Some(used) = used {
+            let message = format!(
+                "the virtual MAC's interface {link} is the interface of instance \"{}\"",
+                used.name.value
+            );
+            d.error(span, message).hint(hint);
+        } else if let Some(first) = made.insert(link, r) {
+            let message = format!(
+                "the virtual MAC's interface {link} belongs to instance \"{}\" already",
+                first.name.value
+            );
+            let fault = d.error(span, message);
+            if let Some(span) = first.virtual_mac_span.filter(|first| *first != span) {
+                fault.note(span, "first here");
+            }
+            fault.hint(hint);
         }
     }
 }

@@ -456,7 +456,11 @@ impl World {
                     moved |= matches!(fact, Fact::Transition { .. });
                     self.report(n, &fact);
                 }
-                Action::Announce { .. } | Action::Notify(_) | Action::StopScript { .. } => {}
+                Action::Announce { .. }
+                | Action::Notify(_)
+                | Action::StopScript { .. }
+                | Action::EnsureLink { .. }
+                | Action::RemoveLink { .. } => {}
             }
         }
         let node = &self.nodes[n];
@@ -599,7 +603,8 @@ fn nanos(time: Duration) -> u64 {
 }
 
 fn facts(carrier: bool) -> LinkFacts {
-    LinkFacts { index: LinkIndex(2), up: true, carrier, mac: Some(Mac([2, 0, 0, 0, 0, 1])), mtu: 1500 }
+    let mac = Some(Mac([2, 0, 0, 0, 0, 1]));
+    LinkFacts { index: LinkIndex(2), up: true, carrier, mac, mtu: 1500, parent: None }
 }
 
 fn observed(address: IpAddr, prefix: u8) -> ObservedAddress {

@@ -6,4 +6,5 @@ mod failures;
 mod frr;
 mod reload;
 mod roles;
+mod virtual_mac;
 mod wire;

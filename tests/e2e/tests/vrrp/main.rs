@@ -9,6 +9,7 @@ mod hostile;
 mod links;
 mod reload;
 mod restart;
+mod virtual_mac;
 
 use std::time::Duration;
 

@@ -56,6 +56,7 @@ fn a_link_is_read_as_the_kernel_reports_it() {
         parent: Some(IfIndex(2)),
         master: None,
         kind: Some("veth".into()),
+        alias: None,
     };
     assert_eq!(link, expected);
     assert!(link.usable());

@@ -19,6 +19,7 @@ fn link(index: u32, name: &str) -> Link {
         parent: None,
         master: None,
         kind: None,
+        alias: None,
     }
 }
 
@@ -119,4 +120,24 @@ fn an_address_whose_duplicate_detection_runs_or_failed_is_not_usable() {
         assert_eq!(Marks::Kept.observed(&Address { flags, ..address(3) }).usable, usable);
     }
     assert_eq!(name("eth0").as_str(), "eth0");
+}
+
+#[test]
+fn late_news_of_an_interface_we_replaced_do_not_hide_the_new_one() {
+    let (mut names, mut out) = (Names::default(), Vec::new());
+    names.set(IfIndex(7), name("vrrp.51"));
+    names.forget(IfIndex(7));
+    names.set(IfIndex(8), name("vrrp.51"));
+    let late = [
+        monitor::Event::LinkSet(link(7, "vrrp.51")),
+        monitor::Event::AddressGone(address(7)),
+        monitor::Event::LinkGone(link(7, "vrrp.51")),
+    ];
+    for report in late {
+        assert!(translate(report, &mut names, &Marks::Kept, &mut out));
+    }
+    assert!(out.is_empty(), "{out:?}");
+    assert_eq!(names.index(name("vrrp.51")), Some(IfIndex(8)));
+    translate(monitor::Event::LinkSet(link(8, "vrrp.51")), &mut names, &Marks::Kept, &mut out);
+    assert_eq!(out.len(), 1);
 }

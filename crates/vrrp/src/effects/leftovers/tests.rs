@@ -19,7 +19,7 @@ fn eth0(addresses: &[(&str, bool)]) -> Vec<ObservedLink> {
     };
     vec![ObservedLink {
         link: LinkName::new("eth0").unwrap(),
-        facts: LinkFacts { index: LinkIndex(2), up: true, carrier: true, mac: None, mtu: 1500 },
+        facts: LinkFacts { index: LinkIndex(2), up: true, carrier: true, mac: None, mtu: 1500, parent: None },
         addresses: addresses.iter().map(observed).collect(),
     }]
 }

@@ -92,6 +92,7 @@ impl Instance {
             self.packet = None;
         }
         self.derive_from_links(cx.links);
+        self.keep_virtual_link(cx);
     }
 
     pub(super) fn derive_from_links(&mut self, links: &Links) {
@@ -128,6 +129,9 @@ impl Instance {
     /// An address of ours was removed by somebody, or its lease ran out.
     pub(in crate::machine) fn address_removed(&mut self, link: LinkName, address: IpAddr, cx: &mut Cx<'_>) {
         self.derive_from_links(cx.links);
+        if self.is_rising(link) {
+            return;
+        }
         let request = Request {
             tag: &self.tag,
             addresses: &self.plan.addresses,

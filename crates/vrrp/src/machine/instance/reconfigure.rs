@@ -27,6 +27,7 @@ impl Instance {
         }
         self.packet = None;
         self.leased = Arc::from([]);
+        self.change_virtual_link(&old, cx);
         self.derive_from_links(cx.links);
         if self.removed {
             self.removed = false;

@@ -18,6 +18,7 @@ impl Instance {
         if !self.plan.is_owner() {
             self.remove_leftovers(cx);
         }
+        self.prepare_virtual_link(cx);
         if causes.is_empty() {
             self.begin(Reason::Started, cx);
         } else {
@@ -73,6 +74,7 @@ impl Instance {
         let from = self.state_name();
         self.derive_from_links(cx.links);
         self.send(self.priority, cx);
+        self.raise_virtual_link(cx);
         let holder = Holder::take(&self.request(cx.now), cx.links, cx.out);
         self.state = State::Master(Master {
             advert_at: cx.now + self.plan.interval,
@@ -89,6 +91,7 @@ impl Instance {
         self.active = true;
         let from = self.state_name();
         self.derive_from_links(cx.links);
+        self.raise_virtual_link(cx);
         let holder = Holder::take(&self.request(cx.now), cx.links, cx.out);
         let announcer = Announcer::resume(&self.plan.announce, cx.now);
         self.state = State::Master(Master { advert_at, answered_at: None, announcer, holder });
@@ -114,6 +117,7 @@ impl Instance {
         self.active = true;
         let from = self.state_name();
         self.remove_leftovers(cx);
+        self.prepare_virtual_link(cx);
         self.state = State::Backup(backup);
         self.record(from, Reason::Restored, cx);
     }
@@ -145,6 +149,7 @@ impl Instance {
         match std::mem::replace(&mut self.state, State::Init) {
             State::Master(Master { holder, .. }) | State::Releasing(Releasing { holder, .. }) => {
                 holder.release(&self.request(cx.now), cx.links, cx.out);
+                self.lower_virtual_link(cx);
             }
             other @ (State::Init | State::Fault | State::Backup(_)) => self.state = other,
         }
@@ -196,6 +201,7 @@ impl Instance {
         let from = self.state_name();
         self.drop_addresses(cx);
         self.state = State::Init;
+        self.remove_virtual_link(cx);
         self.transition_from(from, reason, cx);
     }
 
@@ -203,7 +209,7 @@ impl Instance {
     pub(in crate::machine) fn stop(&mut self, reason: Reason, cx: &mut Cx<'_>) {
         self.active = false;
         match &self.state {
-            State::Init => {}
+            State::Init => self.remove_virtual_link(cx),
             State::Fault | State::Backup(_) => self.enter_init(reason, cx),
             State::Master(_) | State::Releasing(_) => self.release(Then::Init(reason), cx),
         }
@@ -215,7 +221,9 @@ impl Instance {
         if self.is_master() {
             self.send(0, cx);
         }
-        if !matches!(self.state, State::Init) {
+        if matches!(self.state, State::Init) {
+            self.remove_virtual_link(cx);
+        } else {
             self.enter_init(reason, cx);
         }
     }

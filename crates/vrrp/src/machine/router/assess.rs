@@ -50,6 +50,7 @@ impl Router {
                         None => Cause::NoSource(key.link),
                     });
                 }
+                causes.extend(instance.virtual_link_cause());
                 if let Some(error) = self.listeners.error((key.link, key.family)) {
                     causes.insert(Cause::NoListener(key.link, error.to_owned()));
                 }

@@ -49,8 +49,9 @@ impl Router {
         let back: Vec<LinkName> = self.links.usable().difference(&earlier.usable).copied().collect();
         for link in back {
             for id in self.index.on_link(link) {
-                // Whoever became master just now has done all of it.
-                if !earlier.masters.contains(&id) {
+                // Whoever became master just now has done all of it; and its own interface is set up by itself.
+                let own = self.instances.get(&id).and_then(super::Instance::virtual_link);
+                if !earlier.masters.contains(&id) || own == Some(link) {
                     continue;
                 }
                 self.with(id, now, out, |i, cx| i.link_usable(link, cx));

@@ -24,6 +24,7 @@ mod restart;
 mod rfc;
 mod trackers;
 mod unicast;
+mod virtual_link;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MS: Duration = Duration::from_millis(1);
@@ -43,6 +44,7 @@ fn facts(index: u32) -> LinkFacts {
         carrier: true,
         mac: Some(Mac([2, 0, 0, 0, 0, 1])),
         mtu: 1500,
+        parent: None,
     }
 }
 

@@ -105,6 +105,8 @@ impl Ledger {
                     assert_eq!(self.running, 1, "a script never runs twice at once");
                 }
                 Action::Announce { .. }
+                | Action::EnsureLink { .. }
+                | Action::RemoveLink { .. }
                 | Action::StopScript { .. }
                 | Action::Notify(_)
                 | Action::Report(_) => {}
