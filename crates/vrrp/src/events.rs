@@ -4,6 +4,8 @@
 use serde_json::{Value, json};
 
 use crate::machine::fact::Fact;
+use crate::machine::id::Name;
+use crate::machine::ledger::ObjectNews;
 
 /// A fact as an object; `event` names its kind.
 #[must_use]
@@ -88,6 +90,21 @@ pub fn event(fact: &Fact) -> Value {
             "instance": instance.name.as_str(),
             "interface": link.as_str(),
         }),
+        Fact::Object { owner, object, news } => {
+            let (event, error) = match news {
+                ObjectNews::PutBack => ("object_repaired", None),
+                ObjectNews::Failed(error) => ("object_failed", Some(error)),
+                ObjectNews::NotRemoved(error) => ("object_not_removed", Some(error)),
+                ObjectNews::Healed => ("object_installed", None),
+                ObjectNews::LeftBehind => ("object_left_behind", None),
+            };
+            json!({
+                "event": event,
+                "instance": owner.as_ref().map(Name::as_str),
+                "object": object.to_string(),
+                "error": error,
+            })
+        }
         Fact::EffectFailed { instance, error, suppressed } => json!({
             "event": "effect_failed",
             "instance": instance.name.as_str(),

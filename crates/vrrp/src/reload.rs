@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::machine::id::Key;
+use crate::machine::object::Object;
 use crate::plan::{FilePlan, GroupPlan, InstancePlan, Plan, ProcessPlan, ScriptPlan};
 
 /// What happens to one object.
@@ -67,6 +68,20 @@ pub fn diff(old: &Plan, new: &Plan) -> Vec<Step> {
             object: |i: &InstancePlan| format!("vrrp instance {}", i.name),
             place: |i: &InstancePlan| i.key.to_string(),
             changes: instance_changes,
+        },
+    );
+    let statics = |plan: &Plan| plan.statics.iter().map(|o| (o.key(), o.clone())).collect::<BTreeMap<_, _>>();
+    compare(
+        &mut steps,
+        &statics(old),
+        &statics(new),
+        &Kind {
+            object: |o: &Object| format!("vrrp static {o}"),
+            place: |_: &Object| String::new(),
+            changes: |a: &Object, b: &Object| {
+                let (a, b) = (a.to_string(), b.to_string());
+                if a == b { vec!["options".to_owned()] } else { vec![format!("was {a}")] }
+            },
         },
     );
     let scripts =
@@ -172,6 +187,12 @@ fn instance_changes(a: &InstancePlan, b: &InstancePlan) -> Vec<String> {
     }
     for address in b.addresses.iter().filter(|x| !a.addresses.contains(x)) {
         list.0.push(format!("+{}/{}", address.address, address.prefix));
+    }
+    for object in a.objects.iter().filter(|x| !b.objects.contains(x)) {
+        list.0.push(format!("-{object}"));
+    }
+    for object in b.objects.iter().filter(|x| !a.objects.contains(x)) {
+        list.0.push(format!("+{object}"));
     }
     let order = |p: &InstancePlan| p.addresses.iter().map(|x| x.address).collect::<Vec<_>>();
     let sorted = |p: &InstancePlan| {

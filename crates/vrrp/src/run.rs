@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 use crate::effects::Effects;
 use crate::effects::kernel::Kernel;
 use crate::effects::leftovers::Leftovers;
+use crate::effects::objects::Watch;
 use crate::effects::scripts::Scripts;
 use crate::effects::tuning::Tuning;
 use crate::effects::virtual_links::VirtualLinks;
@@ -27,8 +28,9 @@ use crate::io::files::Files;
 use crate::io::listener::Heard;
 use crate::io::processes::Processes;
 use crate::machine::action::Action;
-use crate::machine::event::{Event, ObservedLink};
+use crate::machine::event::{Event, ObjectEvent, ObservedLink};
 use crate::machine::id::{Family, LinkName};
+use crate::machine::object::Object;
 use crate::machine::router::Router;
 use crate::plan::{self, Plan};
 use save::Saving;
@@ -75,6 +77,8 @@ pub enum Key {
     Files,
     /// What the kernel says of processes.
     Processes,
+    /// What the kernel reports of routes and rules.
+    Objects,
     /// The adverts of an interface and family.
     Listener(LinkName, Family),
 }
@@ -109,6 +113,7 @@ struct Running {
     effects: Effects<LoopKey>,
     files: Files<LoopKey>,
     processes: Processes<LoopKey>,
+    watch: Watch<LoopKey>,
     saving: Saving,
     buffer: Box<[u8]>,
     // Empty between turns; kept for their memory.
@@ -136,6 +141,11 @@ fn configure(document: &Document) -> Result<Configured, String> {
         return Err(diagnostics.messages());
     }
     Ok(Configured { plan, script_user: global.script_user })
+}
+
+/// Whether there may be routes or rules to watch over.
+fn watches(plan: &Plan) -> bool {
+    plan.objects().any(|object| !matches!(object, Object::Address(_)))
 }
 
 /// Removes what an earlier run left behind, and returns the picture without it.
@@ -176,7 +186,15 @@ impl Running {
         let virtual_links = VirtualLinks::new(run_dir);
         let picture = clean(&mut kernel, &leftovers, &virtual_links, &configured.plan);
         let picture = picture.map_err(|error| failed("netlink", &error, Exit::Failed))?;
-        leftovers.write(&configured.plan);
+        // Nobody else's are looked at, and none where there can be none.
+        let known = leftovers.objects(&configured.plan);
+        let found = if known.is_empty() {
+            Ok(Vec::new())
+        } else {
+            kernel.objects(|key| known.contains(&key.to_string()))
+        };
+        let found = found.map_err(|error| failed("netlink", &error, Exit::Failed))?;
+        leftovers.write(&[&configured.plan], &found);
         let scripts = Scripts::new(configured.script_user.clone(), ChildKey::App(Key::Scripts), registry);
         let scripts = scripts.map_err(|error| failed("scripts", &error, Exit::Failed))?;
         let interfaces = (virtual_links, Tuning::new(run_dir));
@@ -187,6 +205,7 @@ impl Running {
         })?;
         let files = Files::new(ChildKey::App(Key::Files), registry);
         let files = files.map_err(|error| failed("tracked files", &error, Exit::Failed))?;
+        let watch = Watch::new(ChildKey::App(Key::Objects), registry.clone());
         let now = clock::now();
         let saving = Saving::new(now, clock::uptime());
         let mut running = Self {
@@ -195,6 +214,7 @@ impl Running {
             effects,
             files,
             processes: Processes::new(ChildKey::App(Key::Processes), registry),
+            watch,
             saving,
             buffer: vec![0; PACKET].into_boxed_slice(),
             actions: Vec::new(),
@@ -204,6 +224,8 @@ impl Running {
         running.files.watch(&configured.plan.files, now, &mut running.news);
         running.processes.watch(&configured.plan.processes, now, &mut running.news);
         running.settle(now);
+        running.watch.set(watches(&configured.plan), now);
+        running.feed(Event::Object(ObjectEvent::Found(found)), now);
         if let Some(bytes) = checkpoint
             && let Err(error) = running.router.restore(&bytes, now, running.saving.uptime(now))
         {
@@ -271,6 +293,9 @@ impl Running {
         if self.processes.poll_timeout().is_some_and(|due| due <= now) {
             self.processes.timeout(now, &mut self.news);
         }
+        if self.watch.poll_timeout().is_some_and(|due| due <= now) {
+            self.watch.timeout(now, &mut self.news);
+        }
         if self.router.poll_timeout().is_some_and(|due| due <= now) {
             self.router.handle_timeout(now, &mut self.actions);
         }
@@ -279,12 +304,9 @@ impl Running {
 
     fn poll_timeout(&self) -> Option<Instant> {
         let Effects { kernel, scripts, .. } = &self.effects;
-        let files = [self.files.poll_timeout(), self.processes.poll_timeout()];
-        [self.router.poll_timeout(), kernel.poll_timeout(), scripts.poll_timeout()]
-            .into_iter()
-            .chain(files)
-            .flatten()
-            .min()
+        let own = [self.router.poll_timeout(), self.watch.poll_timeout()];
+        let trackers = [self.files.poll_timeout(), self.processes.poll_timeout()];
+        own.into_iter().chain(trackers).chain([kernel.poll_timeout(), scripts.poll_timeout()]).flatten().min()
     }
 }
 
@@ -313,6 +335,11 @@ impl App for Vrrp {
             }
             Key::Processes => {
                 let drained = running.processes.ready(now, &mut running.news);
+                running.settle(now);
+                drained
+            }
+            Key::Objects => {
+                let drained = running.watch.ready(now, &mut running.news);
                 running.settle(now);
                 drained
             }
@@ -378,7 +405,8 @@ impl App for Vrrp {
             let now = cx.now();
             running.effects.scripts.reconfigure(next.script_user.clone());
             // Before the new addresses are installed; those that go are removed at once.
-            running.leftovers.write(&next.plan);
+            running.leftovers.write(&[running.router.plan(), &next.plan], &[]);
+            running.watch.set(watches(&next.plan), now);
             // What is in new files is known before they count, and counts with the new plan only.
             running.files.watch(&next.plan.files, now, &mut running.news);
             if next.plan != *running.router.plan() {

@@ -17,6 +17,23 @@ pub struct Status {
     pub files: Vec<FileStatus>,
     /// The tracked processes.
     pub processes: Vec<ProcessStatus>,
+    /// Routes, rules and static addresses that are wanted now.
+    pub objects: Vec<ObjectStatus>,
+}
+
+/// A route, a rule or a static address.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ObjectStatus {
+    /// `address`, `route` or `rule`.
+    pub kind: &'static str,
+    /// What it is, in words.
+    pub object: String,
+    /// The instance it belongs to; none for a static one.
+    pub instance: Option<String>,
+    /// It is in the kernel, as far as is known.
+    pub installed: bool,
+    /// Why it is not.
+    pub error: Option<String>,
 }
 
 /// A virtual router.

@@ -179,7 +179,12 @@ fn routes_are_installed_read_and_removed() -> Result {
         let mut wanted = Route::new(ip(destination), prefix);
         wanted.table = 1000;
         wanted.metric = Some(77);
-        let hop = |gateway: &&str| NextHop { gateway: Some(ip(gateway)), interface: Some(index), weight: 2 };
+        let hop = |gateway: &&str| NextHop {
+            gateway: Some(ip(gateway)),
+            interface: Some(index),
+            weight: 2,
+            onlink: false,
+        };
         wanted.next_hops = gateways.iter().map(hop).collect();
         if let [only] = wanted.next_hops.as_mut_slice() {
             only.weight = 1;

@@ -119,7 +119,15 @@ impl Address {
 
     /// The request that installs it, or renews it if it is there. It can be kept and sent again.
     pub fn install_message(&self) -> Message {
-        let mut message = Message::new(libc::RTM_NEWADDR, &self.header()).create_or_replace();
+        self.fill(Message::new(libc::RTM_NEWADDR, &self.header()).create_or_replace())
+    }
+
+    /// The request that installs it where it is not there.
+    pub fn create_message(&self) -> Message {
+        self.fill(Message::new(libc::RTM_NEWADDR, &self.header()).create())
+    }
+
+    fn fill(&self, mut message: Message) -> Message {
         self.names(&mut message);
         if let Some(broadcast) = self.broadcast {
             message.ip(libc::IFA_BROADCAST, IpAddr::V4(broadcast));

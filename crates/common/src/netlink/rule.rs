@@ -14,13 +14,20 @@ const FRA_SRC: u16 = 2;
 const FRA_IIFNAME: u16 = 3;
 const FRA_PRIORITY: u16 = 6;
 const FRA_FWMARK: u16 = 10;
+const FRA_SUPPRESS_PREFIXLEN: u16 = 14;
 const FRA_TABLE: u16 = 15;
 const FRA_FWMASK: u16 = 16;
 const FRA_OIFNAME: u16 = 17;
 /// `FRA_PROTOCOL`, since Linux 4.17.
 const FRA_PROTOCOL: u16 = 21;
 /// `FR_ACT_TO_TBL`: look the packet up in a table.
-const TO_TABLE: u8 = 1;
+pub const TO_TABLE: u8 = 1;
+/// `FR_ACT_BLACKHOLE`: drop the packet in silence.
+pub const BLACKHOLE: u8 = 6;
+/// `FR_ACT_UNREACHABLE`: answer "unreachable".
+pub const UNREACHABLE: u8 = 7;
+/// `FR_ACT_PROHIBIT`: answer "prohibited".
+pub const PROHIBIT: u8 = 8;
 
 /// The family of a rule that names no address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,6 +68,8 @@ pub struct Rule {
     pub action: u8,
     /// The table.
     pub table: u32,
+    /// Routes found there that are this short or shorter do not count.
+    pub suppress_prefix_length: Option<u32>,
     /// Who installed it: [`MARK`] for us.
     pub protocol: u8,
 }
@@ -78,6 +87,7 @@ impl Rule {
             mark: None,
             action: TO_TABLE,
             table,
+            suppress_prefix_length: None,
             protocol: MARK,
         }
     }
@@ -117,6 +127,9 @@ impl Rule {
             message.u32(FRA_PRIORITY, priority);
         }
         message.u32(FRA_TABLE, self.table);
+        if let Some(length) = self.suppress_prefix_length {
+            message.u32(FRA_SUPPRESS_PREFIXLEN, length);
+        }
         message.u8(FRA_PROTOCOL, self.protocol);
         message
     }
@@ -152,6 +165,10 @@ impl Rule {
                 FRA_FWMASK => mask = attribute.u32()?,
                 FRA_PRIORITY => rule.priority = attribute.u32(),
                 FRA_TABLE => rule.table = attribute.u32()?,
+                // The kernel shows -1 where there is none.
+                FRA_SUPPRESS_PREFIXLEN => {
+                    rule.suppress_prefix_length = attribute.u32().filter(|length| *length != u32::MAX);
+                }
                 FRA_PROTOCOL => rule.protocol = attribute.u8()?,
                 _ => {}
             }
@@ -189,9 +206,14 @@ pub fn install(socket: &mut Socket, rule: &Rule) -> Result<bool, NetlinkError> {
 pub fn remove(socket: &mut Socket, rule: &Rule) -> Result<bool, NetlinkError> {
     match socket.request(&rule.remove_message()) {
         Ok(()) => Ok(true),
-        Err(Failure::Refused { errno: Errno::ENOENT, .. }) => Ok(false),
+        Err(failure) if is_gone(&failure) => Ok(false),
         Err(failure) => Err(failure.asked(format!("remove rule {rule}"))),
     }
+}
+
+/// Whether a refused removal means that the rule is already gone.
+pub fn is_gone(failure: &Failure) -> bool {
+    matches!(failure, Failure::Refused { errno: Errno::ENOENT, .. })
 }
 
 /// All rules of both families.

@@ -117,7 +117,7 @@ impl Subject {
 }
 
 /// What the kernel is asked for.
-fn request(wanted: &VirtualAddress, index: IfIndex, lifetime: Lifetime) -> Address {
+pub(super) fn request(wanted: &VirtualAddress, index: IfIndex, lifetime: Lifetime) -> Address {
     let mut address = Address::new(index, wanted.address, wanted.prefix);
     address.label.clone_from(&wanted.label);
     address.broadcast = wanted.broadcast;

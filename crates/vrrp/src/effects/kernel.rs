@@ -13,9 +13,11 @@ use common::netlink::link::{self, IfIndex, Link};
 use common::netlink::monitor::{self, Monitor};
 use common::netlink::{Failure, NetlinkError, Protocol, Socket};
 
+use super::objects;
 use crate::machine::address::{ObservedAddress, VirtualAddress};
 use crate::machine::event::{Event, LinkFacts, ObservedLink};
 use crate::machine::id::{LinkIndex, LinkName, Mac};
+use crate::machine::object::{Key, Object};
 
 /// How many datagrams are read before others have their turn.
 const BUDGET: usize = 64;
@@ -39,6 +41,11 @@ impl Names {
     /// The number of the interface of this name.
     pub fn index(&self, link: LinkName) -> Option<IfIndex> {
         self.by_name.get(&link).copied()
+    }
+
+    /// The name of the interface of this number.
+    pub fn name(&self, index: IfIndex) -> Option<LinkName> {
+        self.by_index.get(&index).copied()
     }
 
     /// An interface has this name from now on.
@@ -134,6 +141,14 @@ impl<K: Copy> Kernel<K> {
         }
     }
 
+    /// The routes, rules and addresses of ours of which `is_known` says that they may be somebody's here.
+    ///
+    /// # Errors
+    /// The kernel could not be asked.
+    pub fn objects(&mut self, is_known: impl Fn(&Key) -> bool) -> Result<Vec<Object>, NetlinkError> {
+        objects::list(&mut self.socket, &self.names, is_known)
+    }
+
     /// The monitor is readable.
     pub fn ready(&mut self, now: Instant, out: &mut Vec<Event<'static>>) -> Drained {
         for _ in 0..BUDGET {
@@ -222,6 +237,8 @@ fn translate(
                 out.push(Event::AddressVanished { link: *link, address: address.address });
             }
         }
+        // The watch over routes and rules has them.
+        monitor::Event::RouteReplaced(_) | monitor::Event::RouteGone(_) | monitor::Event::RuleGone(_) => {}
         monitor::Event::Resync => return false,
     }
     true

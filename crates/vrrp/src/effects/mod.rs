@@ -6,6 +6,7 @@
 mod addresses;
 pub mod kernel;
 pub mod leftovers;
+pub mod objects;
 pub mod scripts;
 pub mod tuning;
 pub mod virtual_links;
@@ -46,6 +47,7 @@ pub struct Effects<K: Copy> {
     listener_key: fn(LinkName, Family) -> K,
     batch: Batch,
     changed_links: bool,
+    objects: objects::Batch,
     // Kept between announcements for its memory.
     frame: Vec<u8>,
     moved: bool,
@@ -76,6 +78,7 @@ impl<K: Copy> Effects<K> {
             listener_key,
             batch: Batch::default(),
             changed_links: false,
+            objects: objects::Batch::default(),
             frame: Vec::new(),
             moved: false,
             facts: Vec::new(),
@@ -94,7 +97,7 @@ impl<K: Copy> Effects<K> {
 
     /// Performs actions, emptying the list; what came of them is appended to `news`.
     ///
-    /// Adverts leave at once, then all changes of addresses together, then announcements, then the rest: of many
+    /// Adverts leave at once, then all changes of addresses, routes and rules together, then announcements, then the rest: of many
     /// instances that move at once, none waits for the kernel's work and the log lines of all the others.
     pub fn perform(&mut self, actions: &mut Vec<Action>, now: Instant, news: &mut Vec<Event<'static>>) {
         let (mut announcements, mut rest) = (Vec::new(), Vec::new());
@@ -107,9 +110,14 @@ impl<K: Copy> Effects<K> {
                 other => rest.extend(other),
             }
         }
-        let asked = std::mem::take(&mut self.changed_links) || !self.batch.is_empty();
-        if !self.batch.is_empty() {
-            self.batch.send(&mut self.kernel.socket, news);
+        let requests = !self.batch.is_empty() || !self.objects.is_empty();
+        let asked = std::mem::take(&mut self.changed_links) || requests;
+        if requests {
+            // What needs an address goes before it and comes after it.
+            let Kernel { socket, names, .. } = &mut self.kernel;
+            self.objects.send_before(socket, names, news);
+            self.batch.send(socket, news);
+            self.objects.send_after(socket, names, news);
         }
         for action in announcements.into_iter().chain(rest) {
             self.at_last(&action, now, news);
@@ -143,6 +151,7 @@ impl<K: Copy> Effects<K> {
             }
             Action::EnsureLink { instance, link } => self.ensure_link(&instance, &link, news),
             Action::RemoveLink { instance, link } => self.remove_link(&instance, link),
+            Action::Objects(requests) => self.objects.add(requests),
             Action::OpenListener(_)
             | Action::CloseListener { .. }
             | Action::Announce { .. }
@@ -193,7 +202,8 @@ impl<K: Copy> Effects<K> {
             | Action::RefreshAddresses { .. }
             | Action::RemoveAddresses { .. }
             | Action::EnsureLink { .. }
-            | Action::RemoveLink { .. } => {}
+            | Action::RemoveLink { .. }
+            | Action::Objects(_) => {}
         }
     }
 

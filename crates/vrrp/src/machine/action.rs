@@ -12,6 +12,7 @@ use std::time::Duration;
 use super::address::{Lifetime, VirtualAddress};
 pub use super::fact::{Cause, Fact, Reason, Severity, StateName};
 use super::id::{Family, LinkIndex, LinkName, Mac, Name, Tag, Vrid};
+pub use super::ledger::{Request, Verb};
 
 /// Something the shell is to do, at once and in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +76,9 @@ pub enum Action {
         /// Its name.
         link: LinkName,
     },
+    /// Ask the kernel for changes of other objects, in this order; each is answered with `ObjectEvent::Performed`. What
+    /// is installed needs addresses that are installed with it, and those that are removed need it gone.
+    Objects(Vec<Request>),
     /// Send gratuitous ARP (IPv4) or unsolicited neighbour advertisements (IPv6), back to back.
     Announce {
         /// Whose.
@@ -265,6 +269,19 @@ impl fmt::Display for Action {
             }
             Self::EnsureLink { instance, link } => write!(f, "link {instance} {link}"),
             Self::RemoveLink { instance, link } => write!(f, "remove link {instance} {link}"),
+            Self::Objects(requests) => {
+                f.write_str("objects")?;
+                for Request { verb, object } in requests {
+                    let sign = match verb {
+                        Verb::Remove => "-",
+                        Verb::Install => "+",
+                        Verb::Check => "?",
+                        Verb::Replace => "=",
+                    };
+                    write!(f, " {sign}({object})")?;
+                }
+                Ok(())
+            }
             Self::Announce { instance, announcements, repeat } => {
                 write!(
                     f,

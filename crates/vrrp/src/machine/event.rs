@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use super::address::ObservedAddress;
 use super::id::{Family, InstanceId, LinkIndex, LinkName, Mac, Name};
+pub use super::ledger::{ObjectEvent, Outcome};
 use crate::wire::admit::Datagram;
 
 /// Something that happened outside the core.
@@ -108,6 +109,8 @@ pub enum Event<'a> {
         /// Why, in words.
         error: String,
     },
+    /// Something about objects beside the virtual addresses.
+    Object(ObjectEvent),
     /// An orderly stop was asked for. Done when `Router::stopped()` says so.
     StopRequested,
 }

@@ -5,6 +5,8 @@ use std::net::IpAddr;
 
 use super::address::VirtualAddress;
 use super::id::{LinkName, Name, Tag};
+use super::ledger::ObjectNews;
+use super::object::Object;
 use crate::wire::admit::{Difference, Reject};
 
 /// The states of an instance, as status and notify scripts name them.
@@ -349,6 +351,15 @@ pub enum Fact {
         /// The interface.
         link: LinkName,
     },
+    /// Something about a route, a rule or a static address.
+    Object {
+        /// The instance it belongs to; none for a static one.
+        owner: Option<Name>,
+        /// The object.
+        object: Box<Object>,
+        /// What.
+        news: ObjectNews,
+    },
     /// An effect failed; it is tried again.
     EffectFailed {
         /// The instance.
@@ -379,6 +390,14 @@ impl Fact {
             | Self::Repaired { .. }
             | Self::ForeignAddress { .. }
             | Self::LinkRepaired { .. }
+            | Self::Object {
+                news:
+                    ObjectNews::PutBack
+                    | ObjectNews::Failed(_)
+                    | ObjectNews::NotRemoved(_)
+                    | ObjectNews::LeftBehind,
+                ..
+            }
             | Self::EffectFailed { .. }
             | Self::Stalled { .. } => Severity::Warn,
             Self::Transition { .. }
@@ -388,6 +407,7 @@ impl Fact {
             | Self::Priority { .. }
             | Self::MasterHeard { .. }
             | Self::InferiorHeard { .. }
+            | Self::Object { news: ObjectNews::Healed, .. }
             | Self::Script { .. }
             | Self::Process { .. } => Severity::Info,
         }
@@ -464,6 +484,22 @@ impl fmt::Display for Fact {
                     f,
                     "interface of the virtual MAC was changed by somebody: putting it right instance={instance} interface={link}"
                 )
+            }
+            Self::Object { owner, object, news } => {
+                let kind = object.kind();
+                match news {
+                    ObjectNews::PutBack => write!(f, "{kind} was removed or lost: put back")?,
+                    ObjectNews::Failed(error) => write!(f, "{kind} not installed, trying again: {error}")?,
+                    ObjectNews::NotRemoved(error) => write!(f, "{kind} not removed, trying again: {error}")?,
+                    ObjectNews::Healed => write!(f, "{kind} installed after all")?,
+                    ObjectNews::LeftBehind => {
+                        write!(f, "removing a {kind} that an earlier run left behind")?;
+                    }
+                }
+                if let Some(owner) = owner {
+                    write!(f, " instance={owner}")?;
+                }
+                write!(f, " object=\"{object}\"")
             }
             Self::EffectFailed { instance, error, suppressed } => {
                 write!(f, "{error} instance={instance}")?;

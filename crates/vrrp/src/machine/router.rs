@@ -24,10 +24,12 @@ use crate::plan::{Plan, Tracked};
 use crate::wire::admit::{Datagram, Reject};
 use crate::wire::advert::View;
 use listen::Listeners;
+use objects::Notice;
 
 mod assess;
 mod checkpoint;
 mod listen;
+mod objects;
 mod picture;
 mod reconfigure;
 mod snapshot;
@@ -55,6 +57,7 @@ pub struct Router {
     links: Links,
     listeners: Listeners,
     index: Index,
+    objects: objects::Objects,
     deadlines: Deadlines<Owner>,
     stray: Limiter,
     // What an earlier run left, until the start.
@@ -75,6 +78,7 @@ enum Owner {
     Script(Name),
     Process(Name),
     Listener(LinkName, Family),
+    Objects,
 }
 
 impl Router {
@@ -95,6 +99,7 @@ impl Router {
             links: Links::default(),
             listeners: Listeners::default(),
             index: Index::default(),
+            objects: objects::Objects::default(),
             deadlines: Deadlines::new(),
             stray: Limiter::default(),
             resumes: checkpoint::Resumes::new(),
@@ -149,6 +154,7 @@ impl Router {
                 instance.grouped = self.index.group_of(*id).is_some();
             }
         }
+        self.owners_changed();
     }
 
     /// Begins, with what an earlier run left in its checkpoint if it was restored.
@@ -193,6 +199,7 @@ impl Router {
 
     /// Takes an event.
     pub fn handle(&mut self, event: Event<'_>, now: Instant, out: &mut Vec<Action>) {
+        let mut notice = None;
         match event {
             Event::DatagramReceived(datagram) => self.receive(&datagram, now, out),
             Event::LinksObserved(observed) => {
@@ -202,9 +209,11 @@ impl Router {
                 self.links_touched(&touched, now, out);
                 self.links_back(&earlier, now, out);
                 self.check_lost(&before, now, out);
+                notice = Some(Notice::Picture);
             }
             Event::LinkChanged { link, facts } => {
                 let earlier = self.earlier();
+                notice = Notice::of_change(&self.links, link, &facts);
                 self.links.change(link, facts);
                 self.link_touched(link, now, out);
                 self.links_back(&earlier, now, out);
@@ -212,16 +221,21 @@ impl Router {
             Event::LinkVanished { link } => {
                 self.links.remove(link);
                 self.link_touched(link, now, out);
+                notice = Some(Notice::LinkVanished(link));
             }
             Event::AddressAppeared { link, address } => {
                 let news = self.links.address_appeared(link, address);
+                notice = news.then_some(Notice::AddressAppeared(link, address.address));
                 match self.index.holder(link, address.address) {
                     _ if !news => {}
                     None => self.link_touched(link, now, out),
                     Some(id) => self.with(id, now, out, |i, cx| i.address_appeared(link, address, cx)),
                 }
             }
-            Event::AddressVanished { link, address } => self.address_vanished(link, address, now, out),
+            Event::AddressVanished { link, address } => {
+                self.address_vanished(link, address, now, out);
+                notice = Some(Notice::AddressVanished(link, address));
+            }
             Event::ScriptFinished { script, outcome } => self.script_finished(&script, outcome, now, out),
             Event::FileRead { file, number } => self.file_read(file, number, now, out),
             Event::ProcessesCounted { process, count } => {
@@ -253,9 +267,15 @@ impl Router {
                 self.with(instance, now, out, |i, cx| i.virtual_link_failed(error, cx));
                 self.assess(instance, now, out);
             }
+            Event::Object(event) => self.object_event(event, now, out),
             Event::StopRequested => self.stop(now, out),
         }
         self.sweep(out);
+        self.reconcile(now, out);
+        if let Some(notice) = notice {
+            self.notice(notice, now, out);
+            self.reconcile(now, out);
+        }
     }
 
     /// The earliest deadline of all.
@@ -292,9 +312,12 @@ impl Router {
                     self.listeners.retry((link, family), now, out);
                     self.schedule_listener((link, family));
                 }
+                // Seen to below.
+                Owner::Objects => {}
             }
         }
         self.sweep(out);
+        self.reconcile(now, out);
     }
 
     /// An orderly stop is complete.

@@ -10,6 +10,7 @@ use common::config::{
 
 use super::address::{self, AddressDraft};
 use super::layers::Layers;
+use super::object;
 use super::parts::{self, Known};
 use super::{InstancePlan, Tracker, Wish};
 use crate::machine::address::{Lifetime, VirtualAddress};
@@ -24,6 +25,15 @@ mod virtual_mac;
 const DEFAULT_PRIORITY: u8 = 100;
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(1);
 const DEFAULT_LEASE: Duration = Duration::from_secs(3);
+/// What every instance has for itself.
+const OWN_KEYS: [&str; 6] = [
+    "name",
+    "virtual_router_id",
+    "virtual_addresses",
+    "excluded_addresses",
+    "virtual_routes",
+    "virtual_rules",
+];
 /// An IPv6 advert with more addresses than this is fragmented on Ethernet.
 const MOST_IPV6_ADDRESSES: usize = 90;
 
@@ -37,6 +47,8 @@ pub(super) struct Read {
     pub(super) virtual_mac_span: Option<Span>,
     /// Place of each address of the plan.
     pub(super) address_spans: Vec<Span>,
+    /// Place of each route and rule of the plan.
+    pub(super) object_spans: Vec<Span>,
 }
 
 /// What may also stand in `[vrrp]` as a default for all instances.
@@ -78,7 +90,7 @@ pub(super) fn check_defaults(vrrp: &Table<'_>, known: &Known, d: &mut Diagnostic
 
 /// Refuses what stands in `[vrrp]` but only one instance can have.
 pub(super) fn refuse_own_keys(vrrp: &mut Table<'_>, d: &mut Diagnostics) {
-    for key in ["name", "virtual_router_id", "virtual_addresses", "excluded_addresses"] {
+    for key in OWN_KEYS {
         let Some(span) = vrrp.key_span(key) else { continue };
         vrrp.value(key, d);
         d.error(span, format!("`{key}` cannot be a default: every instance has its own"))
@@ -93,6 +105,7 @@ pub(super) fn read(mut own: Table<'_>, vrrp: &Table<'_>, known: &Known, d: &mut 
     let vrid = own.required::<ConfigVrid>("virtual_router_id", d);
     let advertised = address::addresses(&mut own, "virtual_addresses", d);
     let excluded = address::addresses(&mut own, "excluded_addresses", d);
+    let drafts = object::Drafts::read(&mut own, d);
     let list_span = own.key_span("virtual_addresses");
     // Faulty ones were told already.
     let listed = own.value("virtual_addresses", d).is_some_and(|list| !list.one_or_list().is_empty());
@@ -132,8 +145,14 @@ pub(super) fn read(mut own: Table<'_>, vrrp: &Table<'_>, known: &Known, d: &mut 
             .hint("leave out one of them");
     }
     let virtual_mac_span = common.virtual_mac.as_ref().map(|v| v.span);
-    let plan = build(&name, vrid, common, advertised, excluded, d);
-    Some(Read { name, plan, vrid_span, virtual_mac_span, address_spans })
+    let mut plan = build(&name, vrid, common, advertised, excluded, d);
+    let mut object_spans = Vec::new();
+    if let Some(plan) = &mut plan {
+        // Where its addresses are.
+        let link = plan.virtual_mac.map_or(plan.key.link, |made| made.link);
+        (plan.objects, object_spans) = drafts.finish(link, plan.key.family).into_iter().unzip();
+    }
+    Some(Read { name, plan, vrid_span, virtual_mac_span, address_spans, object_spans })
 }
 
 fn common(t: &mut Layers<'_>, known: &Known, d: &mut Diagnostics) -> Common {
@@ -288,6 +307,7 @@ fn build(
         answer_better: c.answer_better.is_some_and(|a| a.value),
         auth: c.auth.map_or(Auth::None, |a| a.value),
         addresses,
+        objects: Vec::new(),
         transport,
         source: c.source.map(|s| s.value),
         mismatch: c.mismatch.map_or(mismatch, |m| m.value),

@@ -11,6 +11,7 @@ use std::time::Duration;
 use crate::machine::action::{Command, NotifyState};
 use crate::machine::address::{Lifetime, VirtualAddress};
 use crate::machine::id::{Key, LinkName, Mac, Name};
+use crate::machine::object::Object;
 use crate::wire::admit::{Mismatch, Settings};
 use crate::wire::advert::{self, Auth, Version};
 use crate::wire::checksum::Form;
@@ -19,6 +20,7 @@ use crate::wire::reach::{Path, Peer};
 mod address;
 mod instance;
 mod layers;
+mod object;
 mod parts;
 mod process;
 mod read;
@@ -39,13 +41,20 @@ pub struct Plan {
     pub files: Vec<FilePlan>,
     /// The tracked processes.
     pub processes: Vec<ProcessPlan>,
+    /// Addresses, routes and rules that are there whatever the state.
+    pub statics: Vec<Object>,
 }
 
 impl Plan {
     /// There is nothing to do: the process is not needed.
     #[must_use]
     pub const fn is_idle(&self) -> bool {
-        self.instances.is_empty()
+        self.instances.is_empty() && self.statics.is_empty()
+    }
+
+    /// Every route, rule and static address that may be installed at some time.
+    pub fn objects(&self) -> impl Iterator<Item = &Object> {
+        self.instances.iter().flat_map(|instance| &instance.objects).chain(&self.statics)
     }
 }
 
@@ -80,6 +89,8 @@ pub struct InstancePlan {
     pub auth: Auth,
     /// The virtual addresses, those not advertised among them.
     pub addresses: Vec<VirtualAddress>,
+    /// Routes and rules that are there while it holds the addresses.
+    pub objects: Vec<Object>,
     /// Where adverts go.
     pub transport: Transport,
     /// Source of adverts, if not the interface's own choice.

@@ -10,10 +10,12 @@ use common::config::{CommandLine, Diagnostics, Located, Span, Table, UserName};
 
 use super::instance::{self, Read};
 use super::layers::Layers;
+use super::object::{self, Placed, Places};
 use super::parts::{self, Known, Named, WEIGHTS};
 use super::{FilePlan, GroupPlan, Plan, ScriptPlan, Tracked, process};
 use crate::machine::action::Command;
 use crate::machine::id::{Key, LinkName, Name};
+use crate::machine::object::Object;
 use crate::wire::admit::is_link_local;
 
 /// Plans the VRRP process from the root table. Every fault is reported; a plan with faults is not to be run.
@@ -23,6 +25,7 @@ pub fn plan(root: &mut Table<'_>, d: &mut Diagnostics) -> Plan {
     let (files, known_files) = defined(&mut vrrp, "file", file, d);
     let (processes, known_processes) = defined(&mut vrrp, "process", process::read, d);
     let known = Known { scripts: known_scripts, files: known_files, processes: known_processes };
+    let statics = object::statics(&mut vrrp, d);
     let instances = vrrp.tables("instance", d);
     let groups = vrrp.tables("sync_group", d);
     instance::refuse_own_keys(&mut vrrp, d);
@@ -33,14 +36,11 @@ pub fn plan(root: &mut Table<'_>, d: &mut Diagnostics) -> Plan {
     check_keys(&read, d);
     check_addresses(&read, d);
     check_virtual_links(&read, d);
+    check_objects(&read, &statics, d);
     let groups = self::groups(groups, &read, &known, d);
-    let plan = Plan {
-        instances: read.into_iter().filter_map(|r| r.plan).collect(),
-        groups,
-        scripts,
-        files,
-        processes,
-    };
+    let statics = statics.into_iter().map(|(object, _)| object).collect();
+    let instances = read.into_iter().filter_map(|r| r.plan).collect();
+    let plan = Plan { instances, groups, scripts, files, processes, statics };
     check_unused(&plan, &known, d);
     // Everything that may stand in it was asked for by `check_defaults`, which also told what was unknown.
     plan
@@ -262,6 +262,26 @@ fn check_virtual_links(read: &[Read], d: &mut Diagnostics) {
             }
             fault.hint(hint);
         }
+    }
+}
+
+/// One place in the kernel is one object's, and a virtual address is not a static one too.
+fn check_objects(read: &[Read], statics: &Placed, d: &mut Diagnostics) {
+    let mut places = Places::default();
+    places.take("[vrrp.static]", statics.iter().map(|(object, span)| (object, *span)), d);
+    for r in read {
+        let Some(plan) = &r.plan else { continue };
+        let owner = format!("instance \"{}\"", r.name.value);
+        let addresses: Vec<Object> = plan.addresses.iter().cloned().map(Object::Address).collect();
+        places.take(
+            &owner,
+            addresses.iter().zip(r.address_spans.iter().copied()).filter(|(address, _)| {
+                // Those that two instances have were told already.
+                statics.iter().any(|(object, _)| object.key() == address.key())
+            }),
+            d,
+        );
+        places.take(&owner, plan.objects.iter().zip(r.object_spans.iter().copied()), d);
     }
 }
 

@@ -460,7 +460,8 @@ impl World {
                 | Action::Notify(_)
                 | Action::StopScript { .. }
                 | Action::EnsureLink { .. }
-                | Action::RemoveLink { .. } => {}
+                | Action::RemoveLink { .. }
+                | Action::Objects(_) => {}
             }
         }
         let node = &self.nodes[n];

@@ -7,6 +7,7 @@ mod adverts;
 mod forwarding;
 mod hostile;
 mod links;
+mod objects;
 mod reload;
 mod restart;
 mod virtual_mac;

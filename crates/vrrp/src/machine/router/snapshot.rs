@@ -6,9 +6,10 @@ use super::Router;
 use crate::machine::fact::StateName;
 use crate::machine::id::{InstanceId, Name};
 use crate::machine::instance::{Instance, State};
+use crate::machine::ledger::Standing;
 use crate::status::{
-    Adverts, FileStatus, GroupStatus, IncompatiblePeer, InstanceStatus, MasterStatus, ProcessStatus,
-    ScriptStatus, Status,
+    Adverts, FileStatus, GroupStatus, IncompatiblePeer, InstanceStatus, MasterStatus, ObjectStatus,
+    ProcessStatus, ScriptStatus, Status,
 };
 
 impl Router {
@@ -61,6 +62,16 @@ impl Router {
                     up: process.up,
                     count: process.count,
                     wanted: process.plan.wanted(),
+                })
+                .collect(),
+            objects: self
+                .object_standings()
+                .map(|Standing { object, owner, error }| ObjectStatus {
+                    kind: object.kind(),
+                    object: object.to_string(),
+                    instance: owner.map(ToString::to_string),
+                    installed: error.is_none(),
+                    error: error.map(str::to_owned),
                 })
                 .collect(),
         }

@@ -17,6 +17,7 @@ use crate::wire::checksum::Form;
 
 mod addresses;
 mod groups;
+mod objects;
 mod processes;
 mod properties;
 mod reload;

@@ -109,6 +109,7 @@ impl Ledger {
                 | Action::RemoveLink { .. }
                 | Action::StopScript { .. }
                 | Action::Notify(_)
+                | Action::Objects(_)
                 | Action::Report(_) => {}
             }
         }
