@@ -49,8 +49,14 @@ fn place(path: &str) -> Option<(String, String)> {
     let section = match last {
         "" if key == "include" => "include",
         "" | "headers" => return None,
-        "vrrp" if !["instance", "script", "file", "process", "sync_group"].contains(&key) => "vrrp.instance",
+        "vrrp" if !["instance", "script", "file", "process", "sync_group", "static"].contains(&key) => {
+            "vrrp.instance"
+        }
         "virtual_addresses" | "excluded_addresses" => "address",
+        "addresses" if table == "vrrp.static.addresses" => "address",
+        "virtual_routes" | "routes" => "route",
+        "next_hops" => "next_hop",
+        "virtual_rules" | "rules" => "rule",
         "unicast_peers" => "peer",
         "track_scripts" | "track_files" | "track_processes" | "track_interfaces" => "tracker",
         "check" | "urls" => "check",
@@ -97,6 +103,9 @@ fn explained() -> Keys {
             section = match heading {
                 "Included files" => "include".to_owned(),
                 heading if heading.starts_with("An address") => "address".to_owned(),
+                heading if heading.starts_with("A route") => "route".to_owned(),
+                heading if heading.starts_with("A next hop") => "next_hop".to_owned(),
+                heading if heading.starts_with("A rule") => "rule".to_owned(),
                 "An element of unicast_peers" => "peer".to_owned(),
                 heading if heading.starts_with("An element") => "tracker".to_owned(),
                 heading if heading.starts_with("check") => "check".to_owned(),

@@ -85,6 +85,7 @@ pub(crate) struct Vrrp {
     pub(crate) scripts: Vec<Script>,
     pub(crate) files: Vec<File>,
     pub(crate) processes: Vec<Process>,
+    pub(crate) objects: Vec<Object>,
     /// Why the kernel does not report processes.
     pub(crate) process_reports_refused: Option<String>,
 }
@@ -126,6 +127,25 @@ pub(crate) struct Advertisements {
     pub(crate) received: u64,
     pub(crate) send_failed: u64,
     pub(crate) rejected: std::collections::BTreeMap<String, u64>,
+}
+
+/// A route, a rule or a static address.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Object {
+    pub(crate) kind: String,
+    pub(crate) object: String,
+    pub(crate) instance: Option<String>,
+    pub(crate) error: Option<String>,
+}
+
+impl Object {
+    /// It and whose it is.
+    pub(crate) fn named(&self) -> String {
+        let owner = self.instance.as_ref().map(|name| format!(" of {name}")).unwrap_or_default();
+        let what = self.object.strip_prefix(&format!("{} ", self.kind)).unwrap_or(&self.object);
+        format!("{what}{owner}")
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -29,6 +29,11 @@ fn whole() -> Value {
             "sync_groups": [{ "name": "G1", "state": "fault", "instances": ["VI_1", "VI_2"] }],
             "scripts": [{ "name": "chk_nginx", "up": false, "last_exit": 1, "runs": 9 }],
             "files": [{ "name": "drain", "path": "/run/holdfast/drain", "number": -30 }],
+            "objects": [
+                { "kind": "route", "object": "route 10.0.0.0/8 via 10.0.0.1", "instance": "VI_1", "installed": false,
+                  "error": "there is another" },
+                { "kind": "rule", "object": "rule 1000: from all lookup 100", "instance": null, "installed": true, "error": null },
+            ],
         },
         "checker": { "ipvs": { "services": 1, "destinations": 2, "repairs": 3, "refused": ["add tcp 192.0.2.1:80: no such scheduler"], "reachable": false }, "virtual_servers": [
             { "address": "192.168.1.100:80", "protocol": "tcp", "scheduler": "wrr", "forward": "dr", "quorum": 1, "quorum_met": true,
@@ -57,6 +62,7 @@ fn everything_reads_at_a_glance_and_begins_with_what_is_wrong() {
 ! VI_2 is in FAULT: interface eth1 is missing
 ! VI_2: peer 10.0.0.3 has another advert_interval: 2s there, 1s here
 ! script chk_nginx fails: 1
+! route 10.0.0.0/8 via 10.0.0.1 of VI_1 is not installed: there is another
 ! the kernel's IPVS table cannot be reached
 ! the kernel refuses: add tcp 192.0.2.1:80: no such scheduler
 ! tcp 192.168.1.100:80: 1 of 2 real servers down
@@ -86,6 +92,10 @@ chk_nginx  DOWN   1          9
 
 FILE   NUMBER  PATH
 drain  -30     /run/holdfast/drain
+
+ROUTE, RULE                     OF      STATE
+route 10.0.0.0/8 via 10.0.0.1   VI_1    MISSING
+rule 1000: from all lookup 100  static  installed
 
 VIRTUAL SERVER tcp 192.168.1.100:80  wrr dr  1 of 2 alive, quorum 1 met
   REAL SERVER      STATE  WEIGHT    ACTIVE  INACTIVE  CHECKS

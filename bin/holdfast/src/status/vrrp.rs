@@ -27,6 +27,11 @@ pub(super) fn problems(part: &Vrrp) -> Vec<String> {
         let count = process.count.map_or("?".to_owned(), |count| count.to_string());
         problems.push(format!("process {}: {count} run, wanted: {}", process.name, process.wanted));
     }
+    for object in &part.objects {
+        if let Some(error) = &object.error {
+            problems.push(format!("{} {} is not installed: {error}", object.kind, object.named()));
+        }
+    }
     if let Some(why) = &part.process_reports_refused {
         problems.push(format!("processes are looked for once a second: {why}"));
     }
@@ -151,6 +156,18 @@ pub(super) fn render(part: &Vrrp, colour: bool) -> String {
         for file in &part.files {
             let number = file.number.to_string();
             grid.row(vec![file.name.as_str().into(), number.into(), file.path.as_str().into()]);
+        }
+        out.push_str(&format!("\n{}", grid.render(0, colour)));
+    }
+    if !part.objects.is_empty() {
+        let mut grid = Grid::new(&["ROUTE, RULE", "OF", "STATE"]);
+        for object in &part.objects {
+            let state = match &object.error {
+                None => Cell("installed".to_owned(), Tone::Good),
+                Some(_) => Cell("MISSING".to_owned(), Tone::Bad),
+            };
+            let owner = object.instance.as_deref().unwrap_or("static");
+            grid.row(vec![object.object.as_str().into(), owner.into(), state]);
         }
         out.push_str(&format!("\n{}", grid.render(0, colour)));
     }

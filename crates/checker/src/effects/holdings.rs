@@ -98,7 +98,7 @@ impl<K: Copy> Holdings<K> {
                 }
                 // Its addresses went with it; where that was reported too, nothing is left to do.
                 Event::LinkGone(link) => self.places.retain(|(_, interface, _)| *interface != link.index),
-                Event::LinkSet(_) => {}
+                Event::LinkSet(_) | Event::RouteReplaced(_) | Event::RouteGone(_) | Event::RuleGone(_) => {}
                 Event::Resync => lost = true,
             }
         }

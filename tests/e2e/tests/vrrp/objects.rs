@@ -300,7 +300,7 @@ fn a_flapping_and_a_re_created_interface_gets_its_routes_back() -> Result {
 }
 
 const STATICS: &str = "[vrrp.static]\n\
-     addresses = [{ address = \"10.0.0.77/24\", interface = \"eth1\", label = \"eth1:s\" }, \
+     addresses = [{ address = \"10.0.0.77\", interface = \"eth1\", label = \"eth1:s\" }, \
      { address = \"2001:db8:7::77/64\", interface = \"eth1\" }]\n\
      routes = [{ to = \"10.1.0.0/16\", via = \"10.0.0.1\", source = \"10.0.0.77\" }]\n\
      rules = [{ priority = 1000, from = \"10.1.0.0/16\", table = 100 }]\n";
@@ -318,15 +318,14 @@ fn static_objects_are_there_whatever_the_state() -> Result {
     wait_has(&two.a, line)?;
     wait_has(&two.a, "1000: from 10.1.0.0/16 lookup 100")?;
     let addresses = two.a.ip("addr show dev eth1")?;
-    let expected =
-        "inet 10.0.0.77/24 scope global secondary eth1:s\n       valid_lft forever preferred_lft forever";
+    let expected = "inet 10.0.0.77/32 scope global eth1:s\n       valid_lft forever preferred_lft forever";
     assert!(addresses.contains(expected), "{addresses}");
     let v6 = two.a.ip("-6 addr show dev eth1")?;
     let v6 = v6.lines().find(|line| line.contains("2001:db8:7::77")).unwrap_or_default();
     assert!(!v6.is_empty() && !v6.contains("deprecated"), "it stays, so it may be used: {v6}");
     // Lost to somebody.
     let log = a.log().mark();
-    two.a.ip("addr del 10.0.0.77/24 dev eth1")?;
+    two.a.ip("addr del 10.0.0.77/32 dev eth1")?;
     a.log().wait_from(log, "address was removed or lost: put back object=", SECONDS_10)?;
     two.a.wait_address("10.0.0.77", SECONDS_10)?;
     wait_has(&two.a, line)?;

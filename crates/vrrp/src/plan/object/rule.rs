@@ -87,7 +87,12 @@ fn action(t: &mut Table<'_>, span: Span, d: &mut Diagnostics) -> Option<RuleActi
     let has_table = t.has("table");
     let table = table_number(t, d);
     let suppress = t.within("suppress_prefix_length", &(0..=128), d);
-    let verdict = t.choice("action", &verdicts, d).map_or(Verdict::Lookup, |verdict| verdict.value);
+    let given = t.has("action");
+    let verdict = t.choice("action", &verdicts, d).map(|verdict| verdict.value);
+    if given && verdict.is_none() {
+        return None;
+    }
+    let verdict = verdict.unwrap_or(Verdict::Lookup);
     if verdict != Verdict::Lookup {
         for (key, span) in [
             ("table", table.as_ref().map(|t| t.span)),
