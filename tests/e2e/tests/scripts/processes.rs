@@ -2,14 +2,16 @@
 
 use std::fs;
 use std::process::{Child, Command};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use lab::{Holdfast, Netns, Result, SECONDS_10};
 
 use crate::stage::{Stage, directors, instance, wait_holder};
 
-/// A copy of a program under a name that nobody else has.
+/// A copy of a program under a name that nobody else has, the other test of this process included.
 fn program(stage: &Stage) -> Result<(String, String)> {
-    let name = format!("hfp{}", std::process::id());
+    static COPIES: AtomicU32 = AtomicU32::new(0);
+    let name = format!("hfp{}.{}", std::process::id(), COPIES.fetch_add(1, Ordering::Relaxed));
     let path = stage.path(&name);
     fs::copy("/bin/sleep", &path)?;
     Ok((name, path.to_string_lossy().into_owned()))

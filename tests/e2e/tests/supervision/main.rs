@@ -1,7 +1,8 @@
-//! The watchdog over the real children: they hang, they are killed, it is killed; and the service around it.
+//! The watchdog over the real children: they hang, they are killed, it is killed; the service around it, and several of them.
 
 mod children;
 mod service;
+mod several;
 
 use lab::{Holdfast, Netns, Result};
 

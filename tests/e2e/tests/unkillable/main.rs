@@ -1,4 +1,5 @@
 //! What nobody may notice: processes that are killed, time and again, and addresses that change hands on purpose.
 
 mod kills;
+mod stalls;
 mod victim;
