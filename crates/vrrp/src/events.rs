@@ -79,6 +79,12 @@ pub fn event(fact: &Fact) -> Value {
             "address": address.address,
             "interface": address.link.as_str(),
         }),
+        Fact::LeaseRanOut { instance, address } => json!({
+            "event": "lease_ran_out",
+            "instance": instance.name.as_str(),
+            "address": address.address,
+            "interface": address.link.as_str(),
+        }),
         Fact::ForeignAddress { instance, address } => json!({
             "event": "foreign_address",
             "instance": instance.name.as_str(),

@@ -337,6 +337,13 @@ pub enum Fact {
         /// The address.
         address: VirtualAddress,
     },
+    /// The kernel took an address of a master away, which was not refreshed in time, and it is put back.
+    LeaseRanOut {
+        /// The instance.
+        instance: Tag,
+        /// The address.
+        address: VirtualAddress,
+    },
     /// A virtual address is on the interface although we are not master, and it is not ours to remove.
     ForeignAddress {
         /// The instance.
@@ -388,6 +395,7 @@ impl Fact {
             | Self::Rejected { .. }
             | Self::IncompatiblePeer { .. }
             | Self::Repaired { .. }
+            | Self::LeaseRanOut { .. }
             | Self::ForeignAddress { .. }
             | Self::LinkRepaired { .. }
             | Self::Object {
@@ -471,6 +479,13 @@ impl fmt::Display for Fact {
                 write!(
                     f,
                     "address was removed by somebody: putting it back instance={instance} address={address}"
+                )
+            }
+            Self::LeaseRanOut { instance, address } => {
+                write!(
+                    f,
+                    "lease of an address ran out while this process had no turn: putting it back instance={instance} \
+                     address={address}"
                 )
             }
             Self::ForeignAddress { instance, address } => {

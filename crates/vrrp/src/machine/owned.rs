@@ -32,6 +32,8 @@ pub(super) struct Holder {
 enum Lost {
     // Somebody removed it: worth a word.
     Removed,
+    // The kernel did, since this process did not refresh it in time: worth another.
+    Expired,
     // It was not there or could not be installed, which has been said already.
     Absent,
 }
@@ -94,7 +96,8 @@ impl Holder {
         r: &Request<'_>,
         out: &mut Vec<Action>,
     ) -> bool {
-        self.lose(link, address, Lost::Removed, r);
+        let how = if self.lease_ran_out(r) { Lost::Expired } else { Lost::Removed };
+        self.lose(link, address, how, r);
         self.repair(r, out)
     }
 
@@ -122,6 +125,14 @@ impl Holder {
         !absent.is_empty()
     }
 
+    /// The last refresh is longer ago than the lease lasts.
+    fn lease_ran_out(&self, r: &Request<'_>) -> bool {
+        let (Lifetime::Lease(lease), Some(interval)) = (r.lifetime, refresh_interval(r.lifetime)) else {
+            return false;
+        };
+        self.lease_at.is_some_and(|due| r.now >= due + lease.saturating_sub(interval))
+    }
+
     fn lose(&mut self, link: LinkName, address: IpAddr, how: Lost, r: &Request<'_>) {
         if !wants(r.addresses, link, address) {
             return;
@@ -143,12 +154,13 @@ impl Holder {
         let back: Vec<_> =
             r.addresses.iter().filter(|a| lost.contains_key(&(a.link, a.address))).cloned().collect();
         for address in &back {
-            if lost.get(&(address.link, address.address)) == Some(&Lost::Removed) {
-                out.push(Action::Report(Fact::Repaired {
-                    instance: r.tag.clone(),
-                    address: address.clone(),
-                }));
-            }
+            let (instance, address) = (r.tag.clone(), address.clone());
+            let fact = match lost.get(&(address.link, address.address)) {
+                Some(Lost::Removed) => Fact::Repaired { instance, address },
+                Some(Lost::Expired) => Fact::LeaseRanOut { instance, address },
+                Some(Lost::Absent) | None => continue,
+            };
+            out.push(Action::Report(fact));
         }
         let any = !back.is_empty();
         install(r, back, out);

@@ -140,11 +140,13 @@ impl Instance {
             return;
         };
         let late = cx.now.saturating_duration_since(master.advert_at);
-        if !self.plan.preempt && !self.plan.is_owner() && self.is_stalled(late) {
-            // It took over while this process was stalled, and we promised not to take it back.
+        if self.is_stalled(late) {
             self.report_stall(late, cx);
-            self.yield_to(Some(advert), Reason::Stalled, cx);
-            return;
+            if !self.plan.preempt && !self.plan.is_owner() {
+                // It took over while this process was stalled, and we promised not to take it back.
+                self.yield_to(Some(advert), Reason::Stalled, cx);
+                return;
+            }
         }
         self.inferior_heard(advert, cx);
     }

@@ -475,6 +475,24 @@ fn d6_a_master_that_was_stalled_announces_again() {
 }
 
 #[test]
+fn d6_a_master_that_was_stalled_says_so_whatever_it_hears_first() {
+    let mut m = Machine::master(&instance(""));
+    m.handle(Event::AddressAppeared { link: link("eth0"), address: observed("192.0.2.1", true) });
+    m.now += 5 * SECOND;
+    let vanished = Event::AddressVanished { link: link("eth0"), address: ip("192.0.2.1") };
+    let lines = m.handle(vanished);
+    assert_eq!(
+        only(&lines, &["report"]),
+        ["report lease of an address ran out while this process had no turn: putting it back instance=A \
+             address=192.0.2.1/24@eth0"]
+    );
+    assert_eq!(only(&lines, &["install"]), ["install A 192.0.2.1/24@eth0 lifetime=3s"]);
+    let lines = m.hear(PEER, 50);
+    assert!(lines.iter().any(|l| l.starts_with("report this process was stalled instance=A")), "{lines:?}");
+    assert_eq!(only(&lines, &["advert", "announce"]).len(), 2, "{lines:?}");
+}
+
+#[test]
 fn d6_a_stalled_master_that_does_not_preempt_steps_back() {
     let mut m = Machine::master(&instance("preempt = false"));
     m.now += 5 * SECOND;
