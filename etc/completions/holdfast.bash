@@ -31,6 +31,9 @@ _holdfast() {
             holdfast,status)
                 cmd="holdfast__subcmd__status"
                 ;;
+            holdfast,upgrade)
+                cmd="holdfast__subcmd__upgrade"
+                ;;
             *)
                 ;;
         esac
@@ -38,7 +41,7 @@ _holdfast() {
 
     case "${cmd}" in
         holdfast)
-            opts="-c -h -V --config --run-dir --help --version check status reload convert serve"
+            opts="-c -h -V --config --run-dir --help --version check status reload upgrade convert serve"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -189,6 +192,32 @@ _holdfast() {
             ;;
         holdfast__subcmd__status)
             opts="-c -h --json --config --run-dir --help vrrp servers watchdog"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --run-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        holdfast__subcmd__upgrade)
+            opts="-c -h --config --run-dir --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -31,6 +31,7 @@ complete -c holdfast -n "__fish_holdfast_needs_command" -s V -l version -d 'Prin
 complete -c holdfast -n "__fish_holdfast_needs_command" -f -a "check" -d 'Check a configuration: every fault with its place, without touching anything'
 complete -c holdfast -n "__fish_holdfast_needs_command" -f -a "status" -d 'Show the state of the running daemon'
 complete -c holdfast -n "__fish_holdfast_needs_command" -f -a "reload" -d 'Make the running daemon read its configuration again, wholly or not at all'
+complete -c holdfast -n "__fish_holdfast_needs_command" -f -a "upgrade" -d 'Give place to the program that was installed'
 complete -c holdfast -n "__fish_holdfast_needs_command" -f -a "convert" -d 'Turn a keepalived.conf into a configuration of Holdfast'
 complete -c holdfast -n "__fish_holdfast_needs_command" -f -a "serve" -d 'Serve the status over HTTP: metrics, JSON, CSV and a page'
 complete -c holdfast -n "__fish_holdfast_using_subcommand check" -s c -l config -d 'The configuration file' -r -F
@@ -44,6 +45,9 @@ complete -c holdfast -n "__fish_holdfast_using_subcommand reload" -s c -l config
 complete -c holdfast -n "__fish_holdfast_using_subcommand reload" -l run-dir -d 'Where the daemon has its sockets' -r -F
 complete -c holdfast -n "__fish_holdfast_using_subcommand reload" -l dry-run -d 'Only say what would change'
 complete -c holdfast -n "__fish_holdfast_using_subcommand reload" -s h -l help -d 'Print help'
+complete -c holdfast -n "__fish_holdfast_using_subcommand upgrade" -s c -l config -d 'The configuration file' -r -F
+complete -c holdfast -n "__fish_holdfast_using_subcommand upgrade" -l run-dir -d 'Where the daemon has its sockets' -r -F
+complete -c holdfast -n "__fish_holdfast_using_subcommand upgrade" -s h -l help -d 'Print help'
 complete -c holdfast -n "__fish_holdfast_using_subcommand convert" -s o -l output -d 'Write to this new file instead of standard output' -r -F
 complete -c holdfast -n "__fish_holdfast_using_subcommand convert" -l id -d 'The name that lines for `@NAME` are compared with, instead of the host\'s' -r
 complete -c holdfast -n "__fish_holdfast_using_subcommand convert" -s c -l config -d 'The configuration file' -r -F

@@ -31,6 +31,8 @@ pub(crate) enum Command {
     Status(Status),
     /// Make the running daemon read its configuration again, wholly or not at all
     Reload(Reload),
+    /// Give place to the program that was installed
+    Upgrade,
     /// Turn a keepalived.conf into a configuration of Holdfast
     Convert(Convert),
     /// Serve the status over HTTP: metrics, JSON, CSV and a page

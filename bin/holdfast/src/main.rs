@@ -15,6 +15,7 @@ mod serve;
 #[cfg(test)]
 mod spoiled;
 mod status;
+mod upgrade;
 
 use std::process::ExitCode;
 
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         Command::Convert(how) => convert::run(how, &mut output),
         Command::Serve(how) => serve::run(&arguments, how, &mut output),
         Command::Status(what) => status::run(&arguments, what, &mut output),
+        Command::Upgrade => upgrade::run(&arguments, &mut output),
         Command::Reload(how) => reload::run(&arguments, how.dry_run, &mut output),
     };
     exit.into()

@@ -43,6 +43,9 @@ struct Arguments {
     /// For the daemon's use: where to tell the outcome of the start-up
     #[arg(long, hide = true, value_name = "FD")]
     announce: Option<RawFd>,
+    /// For the watchdog's use: what it left when this program took its place
+    #[arg(long, hide = true, value_name = "ESTATE")]
+    succeed: Option<String>,
 }
 
 /// How to run.
@@ -67,6 +70,8 @@ pub(crate) struct Line {
     pub(crate) mode: Mode,
     /// With what.
     pub(crate) options: watchdog::Options,
+    /// What a watchdog has left whose place we take.
+    pub(crate) succeed: Option<String>,
     /// The log target was chosen, not supposed.
     pub(crate) target_chosen: bool,
 }
@@ -108,7 +113,7 @@ pub(crate) fn parse(
         log_level: line.log_level,
         log_target: line.log_target.clone().unwrap_or(supposed),
     };
-    Ok(Line { mode, options, target_chosen: line.log_target.is_some() })
+    Ok(Line { mode, options, succeed: line.succeed, target_chosen: line.log_target.is_some() })
 }
 
 #[cfg(test)]

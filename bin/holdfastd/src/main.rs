@@ -42,7 +42,7 @@ fn run(mut line: Line) -> Result<Exit, Failure> {
         Mode::Foreground => {
             start::retitle();
             start::log(&line, "watchdog")?;
-            Ok(watchdog::run(&line.options, ROLES, Announcer::new(None)))
+            Ok(watchdog::run(&line.options, ROLES, Announcer::new(None), start::estate(&line)))
         }
         Mode::Daemon => {
             start::choose_target(&mut line);
@@ -51,7 +51,7 @@ fn run(mut line: Line) -> Result<Exit, Failure> {
         Mode::Detached(fd) => {
             let mut announcer = Announcer::new(inherit::take(fd).ok());
             match watchdog::leave_terminal().and_then(|()| start::log(&line, "watchdog")) {
-                Ok(()) => Ok(watchdog::run(&line.options, ROLES, announcer)),
+                Ok(()) => Ok(watchdog::run(&line.options, ROLES, announcer, None)),
                 Err(failure) => {
                     announcer.failed(&failure);
                     Err(failure)

@@ -8,7 +8,7 @@ use common::child::Inherited;
 use common::exit::Exit;
 use common::log::Target;
 use common::role::Role;
-use watchdog::Failure;
+use watchdog::{Estate, Failure};
 
 use crate::cli::Line;
 
@@ -51,4 +51,14 @@ pub(crate) fn child(line: &Line, role: &Role) -> Result<Inherited, Failure> {
     log(line, role.name)?;
     Inherited::take(line.options.run_dir.clone())
         .map_err(|error| Failure::new(Exit::Failed, format!("cannot be a child: {error}")))
+}
+
+/// What a watchdog has left whose place we take. Without it we start as if nobody had been there.
+pub(crate) fn estate(line: &Line) -> Option<Estate> {
+    let text = line.succeed.as_ref()?;
+    let taken = Estate::take(text);
+    if let Err(error) = &taken {
+        log::error!("upgrade: what the version before has left cannot be used: {error} estate={text}");
+    }
+    taken.ok()
 }

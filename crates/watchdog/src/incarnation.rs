@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::time::Duration;
 
 use common::child::FDS_VARIABLE;
 use common::control::{Connection, Request};
@@ -12,6 +13,7 @@ use common::event_loop::{Cx, Interest, Registration};
 use common::role::Role;
 use common::sys::spawn::{Program, spawn};
 use common::sys::{pidfd, spawn::Spawned};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use serde_json::Value;
@@ -161,6 +163,12 @@ impl Incarnation {
         let count = (&self.life_line).read(&mut words).ok().filter(|count| *count > 0)?;
         let words = String::from_utf8_lossy(words.get(..count)?).trim().replace('\n', " ");
         Some(words)
+    }
+
+    /// Waits for its end, which it leaves to be noticed as any other. False if it did not come in time.
+    pub(crate) fn ends_within(&self, limit: Duration) -> bool {
+        let mut fds = [PollFd::new(self.pidfd.as_fd(), PollFlags::POLLIN)];
+        matches!(poll(&mut fds, PollTimeout::try_from(limit).unwrap_or(PollTimeout::MAX)), Ok(1))
     }
 
     /// How it ended, if it has.

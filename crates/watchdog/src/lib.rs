@@ -5,6 +5,7 @@
 //! * [`run`]: from start to end; [`detach`]: as a daemon that tells how its start-up ended
 //! * `watchdog`: the process on the event loop, with its requests and its status
 //! * `incarnation`: one living child; `text`: a checked configuration in sealed memory
+//! * `upgrade`: another version of the program in the place of this one
 //! * `pidfile`, `rundir`, `announce`: what the rest of the machine sees of us
 //!
 //! It knows neither child's inside: it gets a table of roles, hands every child the checked text, and asks for no
@@ -22,9 +23,11 @@ mod run;
 mod rundir;
 pub mod supervisor;
 mod text;
+mod upgrade;
 mod watchdog;
 
 pub use announce::Announcer;
 pub use failure::Failure;
 pub use options::Options;
 pub use run::{TITLE, check, detach, leave_terminal, run, tell};
+pub use upgrade::Estate;

@@ -31,7 +31,7 @@ const DYING: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) struct PidFile {
     path: PathBuf,
-    _lock: File,
+    lock: File,
     mark: File,
 }
 
@@ -62,7 +62,22 @@ impl PidFile {
         }
         file.set_len(0).map_err(failed)?;
         file.write_all_at(format!("{}\n", std::process::id()).as_bytes(), 0).map_err(failed)?;
-        Ok(Self { path: path.to_owned(), _lock: file, mark })
+        Ok(Self { path: path.to_owned(), lock: file, mark })
+    }
+
+    /// The one of a watchdog whose place this process has taken, if that is still the file that lies there.
+    pub(crate) fn inherited(path: &Path, lock: OwnedFd, mark: OwnedFd) -> Option<Self> {
+        let (lock, mark) = (File::from(lock), File::from(mark));
+        let there = std::fs::metadata(path).ok()?;
+        let whole = is_same(&there, &lock) && is_same(&there, &mark);
+        // Both are ours already: the locks belong to the open descriptions, which have outlived the program.
+        let held = whole && try_lock(&lock, 0).unwrap_or(false) && try_lock(&mark, 1).unwrap_or(false);
+        held.then(|| Self { path: path.to_owned(), lock, mark })
+    }
+
+    /// What keeps a second watchdog out.
+    pub(crate) fn lock_fd(&self) -> BorrowedFd<'_> {
+        self.lock.as_fd()
     }
 
     /// What children keep open.

@@ -1,5 +1,6 @@
 //! The watchdog from start to end, in the foreground or as a daemon.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Write};
@@ -18,20 +19,34 @@ use crate::options::Options;
 use crate::pidfile::PidFile;
 use crate::rundir;
 use crate::text::Text;
+use crate::upgrade::Estate;
 use crate::watchdog::{Key, Watchdog};
 
 /// The title of the watchdog's process, as its `argv[0]`.
 pub const TITLE: &str = "holdfastd: watchdog";
 
-/// Runs the watchdog until it is told to stop or cannot go on. The log is set up.
+/// Runs the watchdog until it is told to stop or cannot go on. The log is set up. `estate` is what a watchdog left
+/// whose place this process has taken.
 #[must_use]
-pub fn run(options: &Options, roles: &'static [Role], mut announcer: Announcer) -> Exit {
-    let begun = begin(options, roles);
+pub fn run(
+    options: &Options,
+    roles: &'static [Role],
+    mut announcer: Announcer,
+    estate: Option<Estate>,
+) -> Exit {
+    let (estate, left) = match estate {
+        Some(Estate { lock, mark, before, checkpoints }) => {
+            log::info!("upgrade: taking the place of the version before");
+            (Some((lock, mark)), (before, checkpoints))
+        }
+        None => (None, (0, BTreeMap::new())),
+    };
+    let begun = begin(options, roles, estate);
     let (mut event_loop, text, pid_file) = match begun {
         Ok(begun) => begun,
         Err(failure) => return give_up(options, &mut announcer, &failure),
     };
-    let made = Watchdog::new(options.clone(), roles, text, pid_file, announcer, &event_loop.cx());
+    let made = Watchdog::new(options.clone(), roles, text, pid_file, left, announcer, &event_loop.cx());
     let mut watchdog = match made {
         Ok(watchdog) => watchdog,
         Err((mut announcer, failure)) => return give_up(options, &mut announcer, &failure),
@@ -52,7 +67,7 @@ pub fn run(options: &Options, roles: &'static [Role], mut announcer: Announcer) 
 
 type Begun = (EventLoop<Key>, Text, PidFile);
 
-fn begin(options: &Options, roles: &[Role]) -> Result<Begun, Failure> {
+fn begin(options: &Options, roles: &[Role], estate: Option<(OwnedFd, OwnedFd)>) -> Result<Begun, Failure> {
     log::info!(
         "starting version={} pid={} config={}",
         env!("CARGO_PKG_VERSION"),
@@ -65,7 +80,12 @@ fn begin(options: &Options, roles: &[Role]) -> Result<Begun, Failure> {
     let event_loop = event_loop
         .map_err(|error| Failure::new(Exit::Failed, format!("cannot make the event loop: {error}")))?;
     rundir::prepare(&options.run_dir)?;
-    let pid_file = PidFile::lock(&options.run_dir.join("holdfastd.pid"), text.limits().stop)?;
+    let path = options.run_dir.join("holdfastd.pid");
+    let inherited = estate.and_then(|(lock, mark)| PidFile::inherited(&path, lock, mark));
+    let pid_file = match inherited {
+        Some(pid_file) => pid_file,
+        None => PidFile::lock(&path, text.limits().stop)?,
+    };
     Ok((event_loop, text, pid_file))
 }
 

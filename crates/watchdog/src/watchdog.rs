@@ -6,8 +6,10 @@
 mod actions;
 mod requests;
 mod status;
+mod succession;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant, SystemTime};
 
 use common::checkpoint::Store;
@@ -101,6 +103,8 @@ pub(crate) struct Watchdog {
     alive_at: Option<Instant>,
     dump: Option<Dump>,
     began: Instant,
+    /// Which program since the start: see [`upgrade`](crate::upgrade).
+    incarnation: u64,
     todo: VecDeque<Todo>,
     last_words: Vec<String>,
     started_up: bool,
@@ -114,6 +118,7 @@ impl Watchdog {
         roles: &'static [Role],
         text: Text,
         pid_file: PidFile,
+        (before, mut checkpoints): (u64, BTreeMap<String, OwnedFd>),
         announcer: Announcer,
         cx: &Cx<'_, Key>,
     ) -> Result<Self, (Announcer, Failure)> {
@@ -128,17 +133,17 @@ impl Watchdog {
                 return Err((announcer, failure));
             }
         };
-        let place = |role| Place {
+        let mut place = |role: &'static Role| Place {
             role,
             listener: None,
-            checkpoint: None,
+            checkpoint: checkpoints.remove(role.name).map(Store::from_fd),
             living: None,
             deaths: Limiter::new(DEATHS_LOGGED, DEATHS_PERIOD),
             quiet: false,
         };
         let limits = text.limits();
         Ok(Self {
-            places: roles.iter().map(place).collect(),
+            places: roles.iter().map(&mut place).collect(),
             supervisor: Supervisor::new(&text.wanted, limits, cx.now()),
             reload: Reload::new(limits.start),
             config: InForce { text, generation: 1, loaded_at: clock::wall() },
@@ -153,6 +158,7 @@ impl Watchdog {
             announcer,
             dump: None,
             began: cx.now(),
+            incarnation: before + 1,
             todo: VecDeque::new(),
             last_words: Vec::new(),
             started_up: false,

@@ -1,6 +1,6 @@
 //! Holdfast itself in a host.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -67,7 +67,19 @@ impl Holdfast {
     /// Starts the daemon in the foreground; returns when its children are ready.
     #[track_caller]
     pub fn start(host: &Netns, config: &str) -> Result<Self> {
-        let mut holdfast = Self::launch(host, config, &[])?;
+        Self::launch(host, config, &[])?.ready()
+    }
+
+    /// As [`Self::start`], with a daemon that lies elsewhere.
+    #[track_caller]
+    pub fn start_program(host: &Netns, daemon: &Path, config: &str) -> Result<Self> {
+        let folder = TempDir::new()?;
+        let file = folder.write("holdfast.toml", config)?;
+        Self::launch_program(host, daemon, folder, &file.to_string_lossy(), &[])?.ready()
+    }
+
+    fn ready(self) -> Result<Self> {
+        let mut holdfast = self;
         let what = "Holdfast to be ready";
         wait::until(what, Duration::from_secs(20), || {
             if !holdfast.process.running() {
@@ -88,9 +100,18 @@ impl Holdfast {
     }
 
     fn launch_in(host: &Netns, folder: TempDir, file: &str, options: &[&str]) -> Result<Self> {
+        Self::launch_program(host, &program(Program::Holdfastd)?, folder, file, options)
+    }
+
+    fn launch_program(
+        host: &Netns,
+        daemon: &Path,
+        folder: TempDir,
+        file: &str,
+        options: &[&str],
+    ) -> Result<Self> {
         let run = folder.path().join("run");
         std::fs::create_dir_all(&run)?;
-        let daemon = program(Program::Holdfastd)?;
         let (daemon, run) = (daemon.to_string_lossy(), run.to_string_lossy().into_owned());
         let mut argv = vec![&*daemon, "-n", "-c", file, "--run-dir", &run];
         // Measurements want the level of real life.

@@ -35,6 +35,9 @@ impl Whole {
 #[serde(default)]
 pub(crate) struct Watchdog {
     pub(crate) pid: u32,
+    /// Which program since the start; of versions that take each other's place, every one has its own.
+    pub(crate) incarnation: u64,
+    pub(crate) executable: Option<String>,
     pub(crate) uptime_s: f64,
     pub(crate) config: Config,
     pub(crate) children: Vec<Child>,

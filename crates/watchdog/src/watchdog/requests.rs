@@ -21,6 +21,20 @@ impl Watchdog {
                 self.stop(&format!("a client asks for it uid={}", uid.map_or(-1, i64::from)), now);
                 Ok(json!({}))
             }
+            "upgrade" => match self.may_upgrade() {
+                Ok(program) => {
+                    log::info!(
+                        "upgrade: a client asks for it program={} uid={}",
+                        program.display(),
+                        uid.map_or(-1, i64::from)
+                    );
+                    // Afterwards there is nobody left to say it.
+                    self.control.reply(client, request.id, Ok(json!({})), now);
+                    self.upgrade(&program);
+                    return;
+                }
+                Err(why) => Err(why),
+            },
             "reload" => {
                 let dry_run = request.params.get("dry_run").and_then(Value::as_bool).unwrap_or_default();
                 if !dry_run {

@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use super::{Key, Watchdog};
 use crate::incarnation::Asked;
 use crate::supervisor::{Child, ChildId, State, Wanted};
+use crate::upgrade;
 
 /// Who has not told his part of the status by then is left out of the file.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -45,6 +46,8 @@ impl Watchdog {
             "router_id": config.text.router_id(),
             "watchdog": {
                 "pid": std::process::id(),
+                "incarnation": self.incarnation,
+                "executable": upgrade::executable().ok(),
                 "uptime_s": now.saturating_duration_since(self.began).as_secs_f64(),
                 "config": {
                     "path": self.options.config,

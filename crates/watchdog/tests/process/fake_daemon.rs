@@ -234,7 +234,7 @@ fn main() -> ExitCode {
         return Exit::Failed.into();
     }
     match role {
-        None => watchdog::run(&options, ROLES, Announcer::new(announce)).into(),
+        None => watchdog::run(&options, ROLES, Announcer::new(announce), None).into(),
         Some(role) => match Inherited::take(options.run_dir) {
             Ok(inherited) => (role.run)(inherited).into(),
             Err(_) => Exit::Failed.into(),

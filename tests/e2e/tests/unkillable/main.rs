@@ -2,4 +2,5 @@
 
 mod kills;
 mod stalls;
+mod upgrade;
 mod victim;

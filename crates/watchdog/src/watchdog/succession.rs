@@ -1,0 +1,57 @@
+//! Giving place to another version of the program.
+
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use super::Watchdog;
+use crate::incarnation::Incarnation;
+use crate::upgrade;
+
+/// What a killed child may need to be gone. Hellos wait meanwhile, and so does systemd's watchdog.
+const DYING: Duration = Duration::from_secs(5);
+
+impl Watchdog {
+    /// The program that would take our place, or why that cannot be now.
+    pub(super) fn may_upgrade(&self) -> Result<PathBuf, String> {
+        if self.supervisor.is_stopping() {
+            return Err("the daemon is stopping".to_owned());
+        }
+        if !self.started_up || self.reload.is_busy() {
+            return Err("a start or a reload is in flight: try again".to_owned());
+        }
+        let program = upgrade::executable().map_err(|error| format!("no program is known: {error}"))?;
+        upgrade::is_program(&program)
+            .map_err(|error| format!("{} cannot be executed: {error}", program.display()))?;
+        Ok(program)
+    }
+
+    /// Gives place to `program`. Returns only if that failed; then the children are started again as after any kill.
+    pub(super) fn upgrade(&mut self, program: &Path) {
+        let living = || self.places.iter().filter_map(|place| place.living.as_ref());
+        for child in living() {
+            child.signal(Signal::SIGKILL);
+        }
+        if !living().all(|child| Incarnation::ends_within(child, DYING)) {
+            log::error!("upgrade: a child does not die: staying with this version");
+            return;
+        }
+        let Some(pid_file) = &self.pid_file else { return };
+        let stores =
+            self.places.iter().filter_map(|place| Some((place.role.name, place.checkpoint.as_ref()?.fd())));
+        let stores: Vec<_> = stores.collect();
+        let checkpoints: Vec<_> = stores.iter().map(|(name, fd)| (*name, fd.as_fd())).collect();
+        let args = self.options.daemon_args();
+        let error = upgrade::replace(
+            program,
+            args,
+            self.incarnation,
+            pid_file.lock_fd(),
+            pid_file.mark(),
+            &checkpoints,
+        );
+        log::error!("upgrade: staying with this version: cannot execute {}: {error}", program.display());
+    }
+}
