@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::process::Command;
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use common::control::{CallError, Client};
+use common::event_loop::clock;
 use common::exit::Exit;
 use serde_json::json;
 
@@ -42,19 +43,19 @@ fn upgrade(run_dir: &Path, output: &mut Output) -> Result<Exit, CallError> {
         return Ok(exit);
     }
     Client::connect(&run_dir.join("watchdog.sock"), ANSWER)?.call("upgrade", json!({}))?;
-    let began = Instant::now();
-    while began.elapsed() < PATIENCE {
-        sleep(PACE);
+    let began = clock::now();
+    while clock::now().saturating_duration_since(began) < PATIENCE {
+        pause();
         // Between the two nobody listens.
         let Ok(now) = whole(run_dir) else { continue };
         let Some(new) = now.watchdog() else { continue };
         if new.incarnation == old.incarnation {
-            if began.elapsed() > ANSWER {
+            if clock::now().saturating_duration_since(began) > ANSWER {
                 output.complain("the version that ran still runs: its log says why\n");
                 return Ok(Exit::Failed);
             }
         } else if new.children.iter().all(|child| child.state == "up") {
-            let took = began.elapsed().as_secs_f64();
+            let took = clock::now().saturating_duration_since(began).as_secs_f64();
             output.print(&format!(
                 "version {} runs in the place of {}, after {took:.1} s\n",
                 now.version, before.version
@@ -64,6 +65,11 @@ fn upgrade(run_dir: &Path, output: &mut Output) -> Result<Exit, CallError> {
     }
     output.complain("the new version is not ready yet: see holdfast status and the log\n");
     Ok(Exit::Failed)
+}
+
+#[expect(clippy::disallowed_methods, reason = "a command that waits for a program that cannot tell yet")]
+fn pause() {
+    sleep(PACE);
 }
 
 fn whole(run_dir: &Path) -> Result<Whole, CallError> {
