@@ -142,6 +142,17 @@ impl Holdfast {
         &mut self.process
     }
 
+    /// The process of a child as the system shows it, without asking the daemon; none while it is between two lives.
+    #[must_use]
+    pub fn running_child(&self, name: &str) -> Option<i32> {
+        let title = format!("holdfastd: {name}");
+        let named = |pid: &i32| {
+            let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            line.split(|byte| *byte == 0).next() == Some(title.as_bytes())
+        };
+        self.process.tree().into_iter().find(named)
+    }
+
     /// Its folder: `holdfast.toml`, `run/`, `log`.
     #[must_use]
     pub fn folder(&self) -> &TempDir {

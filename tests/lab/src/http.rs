@@ -15,6 +15,8 @@ pub enum Behaviour {
     Status(u16),
     /// Answers these bytes whatever was asked, and closes.
     Raw(Vec<u8>),
+    /// Answers 503 to whoever asks for `/health`, and everybody else as if nothing were.
+    Sick,
     /// Reads the request and never answers.
     Silent,
 }
@@ -143,10 +145,16 @@ fn serve(mut stream: TcpStream, shared: &Mutex<Shared>) -> std::io::Result<()> {
     }
     let (behaviour, name) = {
         let mut shared = lock(shared);
+        let behaviour = match &shared.behaviour {
+            Behaviour::Sick if request.contains(" /health ") => Behaviour::Status(503),
+            Behaviour::Sick => Behaviour::Status(200),
+            plain => plain.clone(),
+        };
         shared.requests.push(request);
-        (shared.behaviour.clone(), shared.name.clone())
+        (behaviour, shared.name.clone())
     };
     match behaviour {
+        Behaviour::Sick => {}
         Behaviour::Status(status) => {
             let length = name.len();
             write!(

@@ -67,11 +67,12 @@ pub struct Uml {
     memory: u32,
     limit: Duration,
     environment: Vec<(OsString, OsString)>,
+    skipped: Vec<&'static str>,
 }
 
 impl Default for Uml {
     fn default() -> Self {
-        Self { memory: 384, limit: Duration::from_secs(120), environment: Vec::new() }
+        Self { memory: 384, limit: Duration::from_secs(120), environment: Vec::new(), skipped: Vec::new() }
     }
 }
 
@@ -94,6 +95,13 @@ impl Uml {
     #[must_use]
     pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
         self.environment.push((name.into(), value.into()));
+        self
+    }
+
+    /// Tests whose names have this in them are left out, for another guest.
+    #[must_use]
+    pub fn skip(mut self, name: &'static str) -> Self {
+        self.skipped.push(name);
         self
     }
 
@@ -131,7 +139,8 @@ impl Uml {
         let own = env::current_exe().map_err(UmlError::OwnPath)?;
         let fixed = ["--ignored", "--test-threads=1", "--color=never"].map(OsStr::new);
         let argv = [own.as_os_str(), OsStr::new(prefix)];
-        self.run(argv.into_iter().chain(fixed))
+        let skipped = self.skipped.iter().flat_map(|name| ["--skip", name]).map(OsStr::new);
+        self.run(argv.into_iter().chain(fixed).chain(skipped))
     }
 }
 

@@ -9,6 +9,7 @@ mod foreign;
 mod forwarding;
 mod health;
 mod reload;
+mod storm;
 mod wires;
 
 /// A check that notices within a second.
@@ -17,6 +18,13 @@ const HTTP: &str = r#"{ type = "http", path = "/", status = [200], interval = "5
 #[test]
 fn in_the_test_kernel() {
     let kernel = Uml::default().limit(Duration::from_secs(400)).with_holdfast().unwrap();
-    let report = kernel.run_ignored_tests("").unwrap_or_else(|error| panic!("{error}"));
+    let report = kernel.skip("storm::").run_ignored_tests("").unwrap_or_else(|error| panic!("{error}"));
     assert!(!report.contains(" 0 passed"), "nothing was tested: {report}");
+}
+
+#[test]
+fn storms_in_the_test_kernel() {
+    let kernel = Uml::default().limit(Duration::from_secs(600)).with_holdfast().unwrap();
+    let report = kernel.run_ignored_tests("storm::").unwrap_or_else(|error| panic!("{error}"));
+    assert!(report.contains(" 2 passed"), "not everything was tested: {report}");
 }
