@@ -24,7 +24,7 @@ fn in_the_test_kernel() {
 
 #[test]
 fn storms_in_the_test_kernel() {
-    let kernel = Uml::default().limit(Duration::from_secs(600)).with_holdfast().unwrap();
+    let kernel = Uml::default().limit(Duration::from_secs(900)).with_holdfast().unwrap();
     let report = kernel.run_ignored_tests("storm::").unwrap_or_else(|error| panic!("{error}"));
     assert!(report.contains(" 2 passed"), "not everything was tested: {report}");
 }

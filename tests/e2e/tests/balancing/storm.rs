@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 const KILLS: u32 = 100;
 /// Twenty of each kind.
 const RELOADS: usize = 100;
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(120);
 /// Not ours, and never touched.
 const THEIRS: [&str; 2] = ["-A -t 198.51.100.1:80 -s lc", "-a -t 198.51.100.1:80 -r 10.0.0.21:80 -g -w 4"];
 
@@ -331,7 +331,7 @@ fn reloads(farm: &Farm, holdfast: &Holdfast, site: &mut Site, watch: &Watch, kil
         wait::pause(Duration::from_millis(dice.roll(120)));
     }
     println!("{refusals} reloads were refused because the checker was killed meanwhile");
-    wait::until("all kills", Duration::from_secs(120), || Ok(killer.done.load(Ordering::Relaxed) >= KILLS))
+    wait::until("all kills", Duration::from_secs(300), || Ok(killer.done.load(Ordering::Relaxed) >= KILLS))
 }
 
 fn failures(traffic: &Traffic) -> Vec<String> {

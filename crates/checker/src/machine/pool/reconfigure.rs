@@ -80,8 +80,18 @@ impl Pool {
             service.quorum_met = service.first_quorum();
             service.call_backups(&mut self.servers);
         }
+        self.introduce(id);
         self.dirty.insert(id);
         id
+    }
+
+    /// Whoever acts on a quorum has to know how it begins.
+    pub(super) fn introduce(&mut self, id: VirtualServerId) {
+        let Some(service) = self.virtual_servers.get(&id) else { return };
+        let turn = if service.quorum_met { Turn::Up } else { Turn::Down };
+        if service.plan.on_quorum.command(turn).is_some() {
+            self.notices.push(Action::Notify(crate::machine::Subject::Quorum(id), turn));
+        }
     }
 
     fn remove_virtual_server(&mut self, id: VirtualServerId, dropped: &mut Vec<CheckId>) {

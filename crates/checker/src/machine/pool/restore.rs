@@ -111,14 +111,24 @@ impl Pool {
 
     fn restore_quorums(&mut self, saved: &Checkpoint) {
         self.rejudge_quietly();
-        for service in self.virtual_servers.values_mut() {
-            if let Some(found) = saved.services.get(&identity(&service.plan.services)) {
+        // A predecessor has told how the quorums began; but for those that came with a reload it did not get to.
+        self.notices.clear();
+        let mut new = Vec::new();
+        for (id, service) in &mut self.virtual_servers {
+            let found = saved.services.get(&identity(&service.plan.services));
+            if found.is_none() {
+                new.push(*id);
+            }
+            if let Some(found) = found {
                 // Who of the backups is called depends on what the quorum was, and the quorum on who is called.
                 service.quorum_met = found.up;
                 service.call_backups(&mut self.servers);
             }
             service.quorum_met = service.quorum(service.quorum_met);
             service.call_backups(&mut self.servers);
+        }
+        for id in new {
+            self.introduce(id);
         }
     }
 

@@ -90,3 +90,31 @@ fn inhibited_servers_stay_beside_the_sorry_server() {
     lab.fails("10.0.0.1");
     assert_eq!(lab.table(), "10.0.0.1=0 10.0.0.9=1");
 }
+
+/// Whoever acts on a quorum (an announced route, say) has to know how it begins.
+#[test]
+fn how_a_quorum_begins_is_told_once() {
+    let commands = "quorum_down = \"/down\"\nquorum_up = \"/up\"";
+    let first = text(commands, &["10.0.0.1"]);
+    let mut lab = Lab::empty();
+    assert_eq!(lab.load(&first), ["reconcile tcp 192.0.2.1:80: 10.0.0.1=1", "notify quorum up"]);
+    assert!(lab.load(&first).is_empty(), "a reload of the same");
+    let down = text(commands, &["10.0.0.2"])
+        .replace("192.0.2.1", "192.0.2.2")
+        .replace("retries = 0", "retries = 0, initial = \"down\"");
+    let both = [first.clone(), down].concat();
+    let checkpoint = lab.pool.checkpoint().unwrap();
+    assert_eq!(lab.load(&both), ["reconcile tcp 192.0.2.2:80: ", "notify quorum down"]);
+
+    // Killed after that, and killed before: a successor says what has not been said.
+    let after = lab.pool.checkpoint().unwrap();
+    for (checkpoint, told) in [(checkpoint, &["notify quorum down"][..]), (after, &[])] {
+        let mut next = Lab::empty();
+        let mut out = Vec::new();
+        next.pool.reconfigure(&plan(&both), next.now, &mut out);
+        assert!(next.pool.restore(&checkpoint, next.now));
+        let words = next.words(out);
+        let notices: Vec<_> = words.iter().filter(|word| word.starts_with("notify")).collect();
+        assert_eq!(notices, told);
+    }
+}
