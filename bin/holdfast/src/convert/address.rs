@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 
 use super::instance::Instance;
-use super::keyword::{Context, lost, misread};
+use super::keyword::{Context, Target, lost, misread};
+use super::site::Site;
 use super::toml::Value;
 use super::tree::Item;
 
@@ -33,12 +34,29 @@ pub(super) fn excluded_addresses(instance: &mut Instance, item: &Item, cx: &mut 
     }
 }
 
+/// `static_ipaddress { … }`
+pub(super) fn static_addresses(site: &mut Site, item: &Item, cx: &mut Context) {
+    site.statics.comments.extend(item.comments.iter().cloned());
+    for line in item.items() {
+        let mut pairs = match address(site, line, cx) {
+            None => continue,
+            Some((_, Value::Table(pairs))) => pairs,
+            Some((_, other)) => vec![("address".to_owned(), other)],
+        };
+        if pairs.iter().all(|(key, _)| key != "interface") {
+            let interface = cx.default_interface.as_deref().unwrap_or("eth0");
+            pairs.insert(1, ("interface".to_owned(), interface.into()));
+        }
+        site.statics.push("addresses", Value::Table(pairs));
+    }
+}
+
 /// One line: text where that is enough, else a table.
-fn address(instance: &mut Instance, line: &Item, cx: &mut Context) -> Option<(IpAddr, Value)> {
+fn address<T: Target>(target: &mut T, line: &Item, cx: &mut Context) -> Option<(IpAddr, Value)> {
     let text = line.name();
     let parsed = text.split_once('/').map_or(text, |(address, _)| address).parse::<IpAddr>();
     let Ok(parsed) = parsed else {
-        misread(instance, line, cx);
+        misread(target, line, cx);
         return None;
     };
     let mut pairs = vec![("address".to_owned(), Value::from(text))];
@@ -62,7 +80,7 @@ fn address(instance: &mut Instance, line: &Item, cx: &mut Context) -> Option<(Ip
                 Some("forever") => put("preferred_lifetime", Some("forever")),
                 other => {
                     let seconds = other.unwrap_or_default();
-                    lost(instance, line, &format!("preferred_lft {seconds} of an address: 0 or forever"), cx);
+                    lost(target, line, &format!("preferred_lft {seconds} of an address: 0 or forever"), cx);
                 }
             },
             "peer" => put("peer", words.next()),
@@ -72,12 +90,12 @@ fn address(instance: &mut Instance, line: &Item, cx: &mut Context) -> Option<(Ip
             "noprefixroute" => flags.push(("prefix_route", false)),
             // What somebody removes is put back, and nothing is given up for it.
             "no_track" => {}
-            "autojoin" | "use_vmac" => lost(instance, line, &format!("{word} of an address"), cx),
+            "autojoin" | "use_vmac" => lost(target, line, &format!("{word} of an address"), cx),
             "track_group" | "proto" => {
                 let value = words.next().unwrap_or_default();
-                lost(instance, line, &format!("{word} {value} of an address"), cx);
+                lost(target, line, &format!("{word} {value} of an address"), cx);
             }
-            _ => misread(instance, line, cx),
+            _ => misread(target, line, cx),
         }
     }
     pairs.extend(flags.into_iter().map(|(key, on)| (key.to_owned(), on.into())));

@@ -71,6 +71,8 @@ pub(super) const KEYWORDS: &[Keyword<Instance>] = &[
         key: "excluded_addresses",
         how: How::By(address::excluded_addresses),
     },
+    Keyword { names: &["virtual_routes"], key: "virtual_routes", how: How::By(super::route::virtual_routes) },
+    Keyword { names: &["virtual_rules"], key: "virtual_rules", how: How::By(super::rule::virtual_rules) },
     Keyword { names: &["no_virtual_ipaddress"], key: "no_vip", how: How::Flag(true) },
     Keyword { names: &["unicast_peer"], key: "unicast_peers", how: How::By(unicast_peer) },
     Keyword { names: &["unicast_src_ip", "mcast_src_ip"], key: "source_address", how: How::Word },
@@ -126,8 +128,6 @@ pub(super) const KEYWORDS: &[Keyword<Instance>] = &[
         names: &[
             "promote_secondaries",
             "strict_mode",
-            "virtual_routes",
-            "virtual_rules",
             "use_vmac",
             "vmac_xmit_base",
             "vmac_garp_intvl",
@@ -220,6 +220,8 @@ impl Instance {
             "source_address",
             "virtual_addresses",
             "excluded_addresses",
+            "virtual_routes",
+            "virtual_rules",
         ]);
     }
 

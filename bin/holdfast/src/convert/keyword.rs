@@ -14,6 +14,10 @@ pub(super) struct Context {
     pub(super) report: Report,
     /// The files that `track_file` names.
     pub(super) files: BTreeMap<String, TrackFile>,
+    /// `default_interface`.
+    pub(super) default_interface: Option<String>,
+    /// How many rules were given a priority.
+    pub(super) rules_without_priority: i64,
     /// Whether any command is run as the default user.
     pub(super) uses_scripts: bool,
     /// The addresses and marks of each `virtual_server_group`.

@@ -15,6 +15,8 @@ mod lex;
 mod place;
 mod process;
 mod repeat;
+mod route;
+mod rule;
 mod service;
 mod site;
 mod source;

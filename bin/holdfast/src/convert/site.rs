@@ -1,8 +1,11 @@
 //! The whole file: the top level and `global_defs`.
 
+use super::address;
 use super::instance;
 use super::keyword::{Context, How, Keyword, Target, misread, read};
 use super::process;
+use super::route;
+use super::rule;
 use super::service;
 use super::toml::{Table, Value};
 use super::track;
@@ -15,6 +18,7 @@ pub(super) struct Site {
     global: Table,
     pub(super) vrrp: Table,
     checker: Table,
+    pub(super) statics: Table,
     pub(super) vrrp_version: Option<Value>,
     pub(super) scripts: Vec<Table>,
     pub(super) files: Vec<Table>,
@@ -72,10 +76,18 @@ pub(super) const TOP: &[Keyword<Site>] = &[
     Keyword { names: &["net_namespace", "net_namespace_ipvs"], key: "it has not been built", how: How::Lost },
     Keyword { names: &["namespace_with_ipsets"], key: "there are no ipsets", how: How::Needless },
     Keyword {
-        names: &["garp_group", "static_ipaddress", "static_routes", "static_rules", "SSL", "track_group"],
-        key: "it has not been built",
+        names: &["static_ipaddress"],
+        key: "addresses of [vrrp.static]",
+        how: How::By(address::static_addresses),
+    },
+    Keyword { names: &["static_routes"], key: "routes of [vrrp.static]", how: How::By(route::static_routes) },
+    Keyword { names: &["static_rules"], key: "rules of [vrrp.static]", how: How::By(rule::static_rules) },
+    Keyword {
+        names: &["track_group"],
+        key: "static objects are put back, and nothing is given up for them",
         how: How::Lost,
     },
+    Keyword { names: &["garp_group", "SSL"], key: "it has not been built", how: How::Lost },
 ];
 
 /// Keywords inside of blocks whose own keyword tells what becomes of them.
@@ -160,9 +172,14 @@ pub(super) const GLOBAL: &[Keyword<Site>] = &[
         how: How::By(skip_check),
     },
     Keyword { names: &["vrrp_check_unicast_src"], key: "vrrp.unicast_check_source", how: How::Flag(true) },
+    Keyword {
+        names: &["default_interface"],
+        key: "interface of a static address",
+        how: How::By(default_interface),
+    },
     Keyword { names: &["checker_log_all_failures"], key: "log_all_failures of a check", how: How::Lost },
     Keyword {
-        names: &["dynamic_interfaces", "default_interface"],
+        names: &["dynamic_interfaces"],
         key: "an interface may appear later, always",
         how: How::Needless,
     },
@@ -342,6 +359,7 @@ pub(super) fn site(items: &[Item], cx: &mut Context) -> Site {
         global: Table::new("[global]"),
         vrrp: Table::new("[vrrp]"),
         checker: Table::new("[checker]"),
+        statics: Table::new("[vrrp.static]"),
         ..Site::default()
     };
     // keepalived wants some things before others; the order of the file does not matter here.
@@ -379,7 +397,7 @@ impl Site {
     pub(super) fn render(self, from: &str) -> String {
         let mut root = self.root;
         root.comments = vec![format!("Converted from {from} by holdfast convert.")];
-        root.children = [self.global, self.vrrp, self.checker].into_iter().collect();
+        root.children = [self.global, self.vrrp, self.statics, self.checker].into_iter().collect();
         for tables in [self.scripts, self.files, self.processes, self.instances, self.groups, self.services] {
             root.children.extend(tables);
         }
@@ -402,6 +420,13 @@ pub(super) fn hoist(tables: &mut [Table], to: &mut Table, key: &str) {
 fn script_user(site: &mut Site, item: &Item, cx: &mut Context) {
     match item.word(1) {
         Some(name) => site.global.set("script_user", name),
+        None => misread(site, item, cx),
+    }
+}
+
+fn default_interface(site: &mut Site, item: &Item, cx: &mut Context) {
+    match item.word(1) {
+        Some(name) => cx.default_interface = Some(name.to_owned()),
         None => misread(site, item, cx),
     }
 }
