@@ -58,6 +58,8 @@ fn place(path: &str) -> Option<(String, String)> {
         "next_hops" => "next_hop",
         "virtual_rules" | "rules" => "rule",
         "unicast_peers" => "peer",
+        // Explained with the list.
+        "keys" => return None,
         "track_scripts" | "track_files" | "track_processes" | "track_interfaces" => "tracker",
         "check" | "urls" => "check",
         "auth" | "notify" | "announce" | "virtual_mac" | "tunnel" | "sorry_server" => last,

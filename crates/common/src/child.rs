@@ -163,11 +163,16 @@ pub trait App {
 
     /// First step of a reload: plans the new configuration and keeps the plan; touches nothing that runs. `before` is
     /// the one in force. Returns the changes as a JSON list of `{"object","change","detail"}`. Not called where the two
-    /// are equal.
+    /// are equal, unless [`App::reads_more`].
     ///
     /// # Errors
     /// Why it cannot be done; nothing has changed then.
     fn prepare(&mut self, before: &Document, document: &Document) -> Result<Value, String>;
+    /// Whether the plan in force has more in it than the configuration says, such as the contents of files it names:
+    /// a reload prepares then, also where the configuration is as it was.
+    fn reads_more(&self) -> bool {
+        false
+    }
     /// Second step: carries the prepared plan out. Must not fail.
     fn commit(&mut self, cx: &mut AppCx<'_, Self::Key>);
     /// Instead of both steps where nothing was changed: what is looked up outside the configuration, such as users, may
@@ -353,7 +358,7 @@ impl<A: App> Child<A> {
         let share = Share::new(share);
         let damaged = |error: io::Error| error.to_string();
         let (before, bytes) = (self.share.bytes().map_err(damaged)?, share.bytes().map_err(damaged)?);
-        let changed = before != bytes;
+        let changed = before != bytes || self.app.reads_more();
         let changes = if changed {
             let (before, document) = (document(before).map_err(damaged)?, document(bytes).map_err(damaged)?);
             self.app.prepare(&before, &document)?

@@ -181,7 +181,7 @@ fn instance_changes(a: &InstancePlan, b: &InstancePlan) -> Vec<String> {
     list.value("answer_inferior", &a.answer_inferior, &b.answer_inferior);
     list.value("answer_better", &a.answer_better, &b.answer_better);
     // Without values: a password does not belong in a report.
-    list.word("auth", a.auth == b.auth);
+    list.word("auth", (a.auth, &a.keyring) == (b.auth, &b.keyring));
     for address in a.addresses.iter().filter(|x| !b.addresses.contains(x)) {
         list.0.push(format!("-{}/{}", address.address, address.prefix));
     }

@@ -104,6 +104,8 @@ pub struct Vrrp {
 struct Configured {
     plan: Plan,
     script_user: Option<UserName>,
+    /// Keys stand in files of their own.
+    reads_more: bool,
 }
 
 #[derive(Debug)]
@@ -136,11 +138,16 @@ fn configure(document: &Document) -> Result<Configured, String> {
     let mut diagnostics = Diagnostics::default();
     let mut root = document.root();
     let global = common::config::global::plan(&mut root, &mut diagnostics);
-    let plan = plan::plan(&mut root, &mut diagnostics);
+    let mut plan = plan::plan(&mut root, &mut diagnostics);
     if diagnostics.has_errors() {
         return Err(diagnostics.messages());
     }
-    Ok(Configured { plan, script_user: global.script_user })
+    let mut reads_more = false;
+    plan.load_keys(|path| {
+        reads_more = true;
+        crate::io::keys::read(path)
+    });
+    Ok(Configured { plan, script_user: global.script_user, reads_more })
 }
 
 /// Whether there may be routes or rules to watch over.
@@ -261,6 +268,9 @@ impl Running {
     }
 
     fn hear(&mut self, link: LinkName, family: Family, now: Instant) -> Drained {
+        if self.router.wants_time_of_day() {
+            self.router.tell_time_of_day(crate::effects::time_of_day());
+        }
         for _ in 0..BUDGET {
             let Some(listener) = self.effects.listener(link, family) else { return Drained::Yes };
             match listener.read(&mut self.buffer) {
@@ -390,6 +400,9 @@ impl App for Vrrp {
 
     fn prepare(&mut self, _before: &Document, document: &Document) -> Result<Value, String> {
         let next = configure(document)?;
+        if let Some((name, fault)) = next.plan.missing_key() {
+            return Err(format!("instance {name}: no key to sign adverts with: {fault}"));
+        }
         let steps = crate::reload::diff(&self.configured.plan, &next.plan);
         let steps = steps.iter().map(
             |step| json!({ "object": step.object, "change": step.change.word(), "detail": step.detail }),
@@ -397,6 +410,10 @@ impl App for Vrrp {
         let changes = steps.collect();
         self.prepared = Some(next);
         Ok(changes)
+    }
+
+    fn reads_more(&self) -> bool {
+        self.configured.reads_more
     }
 
     fn commit(&mut self, cx: &mut AppCx<'_, Key>) {

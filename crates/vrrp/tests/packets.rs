@@ -73,7 +73,7 @@ fn judge(capture: &Capture, packet: &Packet, payload: &[u8]) -> Verdict {
         ttl: packet.ttl,
         payload,
     };
-    admit(&capture.plan.admission(), &datagram, |_| false)
+    admit(&capture.plan.admission(), &datagram, None, |_| false)
 }
 
 #[test]

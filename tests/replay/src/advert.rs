@@ -31,6 +31,7 @@ pub fn advert(data: &[u8]) {
         family,
         vrid,
         interval: Duration::from_secs(1),
+        keyring: None,
         auth: if bit(2) { auth } else { Auth::None },
         addresses: address_bytes(family, [source]),
         owner: bit(3),
@@ -59,7 +60,7 @@ pub fn advert(data: &[u8]) {
         mend(&mut payload, version, family, source, destination, form);
     }
     let datagram = Datagram { link, source, destination, ttl: *ttl, payload: &payload };
-    let verdict = admit(&settings, &datagram, |address| address == destination);
+    let verdict = admit(&settings, &datagram, None, |address| address == destination);
     if let Some(field) = verdict.differs {
         let words = describe(field, &settings, &datagram);
         assert!(words.is_some(), "a difference has words: {field:?}");
@@ -79,7 +80,7 @@ pub fn advert(data: &[u8]) {
     // An interval of zero is admitted by nobody but can be received; it cannot be sent.
     let Ok(length) = again.encode(form, source, destination, &mut buffer) else { return };
     let payload = buffer.get(..length).unwrap_or_default();
-    let repeated = admit(&settings, &Datagram { payload, ..datagram }, |_| false);
+    let repeated = admit(&settings, &Datagram { payload, ..datagram }, None, |_| false);
     assert_eq!(repeated.outcome, Ok(admitted), "what was admitted is admitted again in our own words");
 }
 

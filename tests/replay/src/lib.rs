@@ -10,6 +10,7 @@ mod http;
 mod netlink;
 mod probe;
 mod script;
+mod signed;
 
 pub use advert::advert;
 pub use config::{config, share};
@@ -18,12 +19,13 @@ pub use http::http;
 pub use netlink::netlink;
 pub use probe::probe;
 pub use script::script;
+pub use signed::signed;
 
 /// A target: its name is that of its corpus, too.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
     ("advert", advert),
     ("config", config),
     ("control", control),
@@ -32,6 +34,7 @@ pub const TARGETS: [Target; 8] = [
     ("probe", probe),
     ("script", script),
     ("share", share),
+    ("signed", signed),
 ];
 
 /// Cuts bytes into pieces whose lengths follow from `seed`: a stream arrives in any portions.

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::address;
+use super::auth;
 use super::keyword::{Context, How, Keyword, Target, lost, misread, note, read};
 use super::place::Kind;
 use super::site::Site;
@@ -60,7 +61,8 @@ pub(super) const KEYWORDS: &[Keyword<Instance>] = &[
     Keyword { names: &["preempt"], key: "preempt", how: How::Flag(true) },
     Keyword { names: &["preempt_delay"], key: "preempt_delay", how: How::Seconds },
     Keyword { names: &["down_timer_adverts"], key: "down_timer_adverts", how: How::Number },
-    Keyword { names: &["authentication"], key: "auth", how: How::By(authentication) },
+    Keyword { names: &["authentication"], key: "auth", how: How::By(auth::password) },
+    Keyword { names: &["auth_hmac"], key: "auth", how: How::By(auth::keys) },
     Keyword {
         names: &["virtual_ipaddress"],
         key: "virtual_addresses",
@@ -116,7 +118,6 @@ pub(super) const KEYWORDS: &[Keyword<Instance>] = &[
     },
     Keyword { names: &["accept"], key: "addresses take packets, always", how: How::Needless },
     Keyword { names: &["no_accept"], key: "it has not been built", how: How::Lost },
-    Keyword { names: &["auth_hmac"], key: "it has not been built", how: How::Lost },
     Keyword { names: &["mcast_dst_ip"], key: "the group is that of the RFC", how: How::Lost },
     Keyword {
         names: &["notify_deleted", "notify_master_rx_lower_pri", "notify_priority_changes"],
@@ -233,7 +234,7 @@ impl Instance {
             _ => None,
         };
         let version = given.unwrap_or(if self.v6 == Some(true) { 3 } else { 2 });
-        let password = self.table.get("auth").is_some();
+        let password = auth::is_password(self.table.get("auth"));
         if version == 3 && password {
             self.table.take("auth");
             lost(self, item, "authentication: version 3 has none, and keepalived ignores it too", cx);
@@ -271,24 +272,6 @@ fn state(instance: &mut Instance, item: &Item, cx: &mut Context) {
         Some("BACKUP") => {
             instance.wants_master = false;
             instance.table.take("state");
-        }
-        _ => misread(instance, item, cx),
-    }
-}
-
-fn authentication(instance: &mut Instance, item: &Item, cx: &mut Context) {
-    let find = |name: &str| item.items().iter().find(|inner| inner.name() == name);
-    match (find("auth_type").and_then(|kind| kind.word(1)), find("auth_pass").and_then(|pass| pass.word(1))) {
-        (Some("PASS" | "pass"), Some(password)) => {
-            let short: String = password.chars().take(8).collect();
-            if short != password {
-                note(instance, item, "keepalived uses the first 8 characters of the password only", cx);
-            }
-            instance.table.set_in("auth", "type", "pass");
-            instance.table.set_in("auth", "password", short);
-        }
-        (Some("AH" | "ah"), _) => {
-            lost(instance, item, "auth_type AH protects nothing that matters and no other router has it", cx);
         }
         _ => misread(instance, item, cx),
     }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::keyword::{Fate, Row, rows};
-use super::{check, http, instance, process, service, site, track};
+use super::{auth, check, http, instance, process, service, site, track};
 
 /// The rows of every kind of block.
 pub(super) fn tables() -> Vec<(&'static str, Vec<Row>)> {
@@ -11,6 +11,7 @@ pub(super) fn tables() -> Vec<(&'static str, Vec<Row>)> {
         ("the top of the file", rows(site::TOP)),
         ("global_defs", rows(site::GLOBAL)),
         ("vrrp_instance", rows(instance::KEYWORDS)),
+        ("auth_hmac", rows(auth::KEYWORDS)),
         ("vrrp_sync_group", rows(track::GROUP)),
         ("vrrp_script", rows(track::SCRIPT)),
         ("track_file", rows(track::FILE)),

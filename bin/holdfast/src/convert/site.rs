@@ -94,11 +94,6 @@ pub(super) const TOP: &[Keyword<Site>] = &[
 pub(super) const INSIDE: &[Keyword<Site>] = &[
     Keyword { names: &["auth_type", "auth_pass"], key: "auth", how: How::Needless },
     Keyword {
-        names: &["key", "active_key", "anti_replay", "time_window", "mode"],
-        key: "auth_hmac",
-        how: How::Needless,
-    },
-    Keyword {
         names: &["garp_interval", "gna_interval", "interface", "interfaces"],
         key: "garp_group",
         how: How::Needless,

@@ -8,7 +8,7 @@ pub fn now() -> Instant {
     Instant::now()
 }
 
-/// The time of day, for log lines and status only.
+/// The time of day: for log lines, status, and what is said to others in it; never for a deadline.
 pub fn wall() -> SystemTime {
     SystemTime::now()
 }

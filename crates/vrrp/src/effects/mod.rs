@@ -8,6 +8,7 @@ pub mod kernel;
 pub mod leftovers;
 pub mod objects;
 pub mod scripts;
+mod signer;
 pub mod tuning;
 pub mod virtual_links;
 
@@ -28,6 +29,8 @@ use crate::wire::{announce, frame};
 use addresses::Batch;
 use kernel::Kernel;
 use scripts::Scripts;
+use signer::Signer;
+pub(crate) use signer::time_of_day;
 use tuning::Tuning;
 use virtual_links::VirtualLinks;
 
@@ -42,6 +45,7 @@ pub struct Effects<K: Copy> {
     tuning: Tuning,
     listeners: BTreeMap<(LinkName, Family), Listener<K>>,
     sender: Sender,
+    signer: Signer,
     announcer: Announcer,
     registry: Registry<K>,
     listener_key: fn(LinkName, Family) -> K,
@@ -73,6 +77,7 @@ impl<K: Copy> Effects<K> {
             tuning,
             listeners: BTreeMap::new(),
             sender: Sender::default(),
+            signer: Signer::default(),
             announcer: Announcer::open()?,
             registry,
             listener_key,
@@ -245,11 +250,18 @@ impl<K: Copy> Effects<K> {
     }
 
     fn send(&mut self, instance: &Tag, packet: &AdvertPacket, news: &mut Vec<Event<'static>>) {
-        for copy in &packet.copies {
+        for (at, copy) in packet.copies.iter().enumerate() {
+            let payload = match &packet.signer {
+                None => copy.payload.as_slice(),
+                Some(keyring) => {
+                    let before = at.checked_sub(1).and_then(|at| packet.copies.get(at));
+                    self.signer.sign(instance.id, keyring, copy, before)
+                }
+            };
             let sent = match self.kernel.names.index(copy.link) {
                 Some(index) => match copy.mac {
-                    None => self.sender.send(copy, LinkIndex(index.0)),
-                    Some(mac) if frame::write(mac, copy, &mut self.frame) => {
+                    None => self.sender.send(copy, payload, LinkIndex(index.0)),
+                    Some(mac) if frame::write(mac, copy, payload, &mut self.frame) => {
                         self.announcer.send(LinkIndex(index.0), &self.frame)
                     }
                     Some(_) => Err(io::ErrorKind::InvalidInput.into()),

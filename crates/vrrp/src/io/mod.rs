@@ -4,6 +4,7 @@
 pub mod announcer;
 pub mod files;
 pub mod filter;
+pub mod keys;
 pub mod listener;
 pub mod processes;
 pub mod sender;

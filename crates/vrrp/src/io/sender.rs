@@ -37,18 +37,18 @@ pub struct Sender {
 }
 
 impl Sender {
-    /// Sends one copy by the interface that has this number now.
+    /// Sends one copy by the interface that has this number now, with these bytes.
     ///
     /// # Errors
     /// The interface or the source address is gone, or the queue is full. The socket is made anew next time.
-    pub fn send(&mut self, copy: &AdvertCopy, index: LinkIndex) -> io::Result<()> {
+    pub fn send(&mut self, copy: &AdvertCopy, payload: &[u8], index: LinkIndex) -> io::Result<()> {
         let path = Path { link: copy.link, source: copy.source, ttl: copy.ttl };
         if self.sockets.get(&path).is_none_or(|(known, _)| *known != index) {
             self.sockets.insert(path, (index, open(&path, index)?));
         }
         let Some((_, socket)) = self.sockets.get(&path) else { return Ok(()) };
         let destination = address(copy.destination, index);
-        let sent = sendto(socket.as_raw_fd(), &copy.payload, &destination, MsgFlags::MSG_DONTWAIT);
+        let sent = sendto(socket.as_raw_fd(), payload, &destination, MsgFlags::MSG_DONTWAIT);
         if let Err(error) = sent {
             self.sockets.remove(&path);
             return Err(error.into());

@@ -13,6 +13,7 @@ use super::address::{Lifetime, VirtualAddress};
 pub use super::fact::{Cause, Fact, Reason, Severity, StateName};
 use super::id::{Family, LinkIndex, LinkName, Mac, Name, Tag, Vrid};
 pub use super::ledger::{Request, Verb};
+use crate::wire::hmac::Keyring;
 
 /// Something the shell is to do, at once and in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -147,6 +148,8 @@ impl fmt::Display for VirtualLink {
 pub struct AdvertPacket {
     /// One per destination; a multicast instance has one, unless it has more paths.
     pub copies: Vec<AdvertCopy>,
+    /// The keys to sign each of them with when it is sent.
+    pub signer: Option<Arc<Keyring>>,
 }
 
 /// One datagram of protocol 112.

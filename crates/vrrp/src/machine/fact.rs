@@ -123,6 +123,8 @@ pub enum Cause {
     NoListener(LinkName, String),
     /// The interface with the virtual MAC cannot be had.
     NoVirtualLink(LinkName, String),
+    /// A key of signed adverts cannot be had.
+    NoKey(String),
     /// A tracked script without weight fails.
     ScriptFailed(Name),
     /// A tracked script without weight has not ended once yet.
@@ -159,7 +161,7 @@ impl Cause {
     pub fn lets_send(&self, own: LinkName) -> bool {
         match self {
             Self::LinkMissing(link) | Self::LinkDown(link) | Self::NoCarrier(link) => *link != own,
-            Self::NoSource(_) | Self::SourceMissing(..) | Self::NoListener(..) => false,
+            Self::NoSource(_) | Self::SourceMissing(..) | Self::NoListener(..) | Self::NoKey(_) => false,
             Self::NoVirtualLink(..)
             | Self::ScriptFailed(_)
             | Self::ScriptPending(_)
@@ -186,6 +188,7 @@ impl fmt::Display for Cause {
             Self::SourceMissing(l, a) => write!(f, "source address {a} is not on interface {l}"),
             Self::NoListener(l, e) => write!(f, "no socket for adverts on interface {l}: {e}"),
             Self::NoVirtualLink(l, e) => write!(f, "no interface {l} for the virtual MAC: {e}"),
+            Self::NoKey(why) => write!(f, "no key to sign adverts with: {why}"),
             Self::ScriptFailed(n) => write!(f, "script {n} fails"),
             Self::ScriptPending(n) => write!(f, "script {n} has not finished yet"),
             Self::LinkUp(l) => write!(f, "interface {l} is up"),

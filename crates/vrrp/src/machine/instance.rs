@@ -29,6 +29,7 @@ use super::links::Links;
 use super::owned::{Holder, Request};
 use super::packet;
 use super::peers::Peers;
+use super::replay::Replay;
 use super::timing::{hand_over_bound, master_down_interval, skew_time};
 use crate::plan::{InstancePlan, Wish};
 use crate::wire::admit::{Reject, Settings};
@@ -76,6 +77,7 @@ pub(super) struct Instance {
     leased: Arc<[VirtualAddress]>,
     rejected: BTreeMap<Reject, (u64, Limiter)>,
     pub(super) peers: Peers,
+    pub(super) replay: Replay,
     inferior: Limiter,
     effects: Limiter,
     // A worse advert was heard; its sync group has yet to be told.
@@ -189,6 +191,7 @@ impl Instance {
             leased: Arc::from([]),
             rejected: BTreeMap::new(),
             peers: Peers::default(),
+            replay: Replay::default(),
             inferior: Limiter::default(),
             effects: Limiter::default(),
             contested: false,

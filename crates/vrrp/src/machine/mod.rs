@@ -24,6 +24,7 @@ mod owned;
 mod packet;
 mod peers;
 mod process;
+mod replay;
 pub mod router;
 mod script;
 pub mod timing;

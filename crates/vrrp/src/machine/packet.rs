@@ -42,5 +42,6 @@ pub(super) fn build(
         Transport::Multicast => copy(group(family), TTL).into_iter().collect(),
         Transport::Unicast(u) => u.peers.iter().filter_map(|peer| copy(peer.address, u.ttl)).collect(),
     };
-    Arc::new(AdvertPacket { copies })
+    let signer = plan.keyring.clone().filter(|keyring| keyring.signs());
+    Arc::new(AdvertPacket { copies, signer })
 }

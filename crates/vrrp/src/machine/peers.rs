@@ -33,7 +33,9 @@ impl Peers {
         now: Instant,
         describe: impl FnOnce() -> Option<Difference>,
     ) -> Option<Difference> {
-        if let Some(known) = self.known.iter_mut().find(|k| k.peer == peer && k.difference.field == field) {
+        if let Some(known) =
+            self.known.iter_mut().find(|k| k.peer == peer && k.difference.field.key() == field.key())
+        {
             known.limiter.allow(EVERY, now)?;
             known.difference = describe()?;
             return Some(known.difference.clone());

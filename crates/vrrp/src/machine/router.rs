@@ -23,6 +23,7 @@ use super::script::Script;
 use crate::plan::{Plan, Tracked};
 use crate::wire::admit::{Datagram, Reject};
 use crate::wire::advert::View;
+use crate::wire::hmac::Stamp;
 use listen::Listeners;
 use objects::Notice;
 
@@ -60,6 +61,8 @@ pub struct Router {
     objects: objects::Objects,
     deadlines: Deadlines<Owner>,
     stray: Limiter,
+    // For signed adverts only.
+    time_of_day: Option<Stamp>,
     // What an earlier run left, until the start.
     resumes: checkpoint::Resumes,
 }
@@ -102,6 +105,7 @@ impl Router {
             objects: objects::Objects::default(),
             deadlines: Deadlines::new(),
             stray: Limiter::default(),
+            time_of_day: None,
             resumes: checkpoint::Resumes::new(),
         };
         for instance in &plan.instances {
@@ -122,6 +126,17 @@ impl Router {
     #[must_use]
     pub const fn plan(&self) -> &Plan {
         &self.plan
+    }
+
+    /// Whether the time of day matters.
+    #[must_use]
+    pub fn wants_time_of_day(&self) -> bool {
+        self.plan.instances.iter().any(|instance| instance.keyring.is_some())
+    }
+
+    /// Tells the time of day, before datagrams are handed in, where that matters.
+    pub const fn tell_time_of_day(&mut self, time: Stamp) {
+        self.time_of_day = Some(time);
     }
 
     fn insert(&mut self, plan: crate::plan::InstancePlan, now: Instant) -> InstanceId {
@@ -347,7 +362,8 @@ impl Router {
         let key = vrid.map(|vrid| Key { link: datagram.link, family, vrid });
         let id = key.and_then(|key| self.by_key.get(&key).or_else(|| self.leaving.get(&key)).copied());
         if let Some(id) = id {
-            self.with(id, now, out, |i, cx| i.receive(datagram, cx));
+            let time = self.time_of_day;
+            self.with(id, now, out, |i, cx| i.receive(datagram, time, cx));
             self.tell_group(id, now, out);
             return;
         }

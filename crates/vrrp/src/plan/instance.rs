@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use common::config::{
-    Diagnostics, FromValue, IfName, Located, Priority, Shape, Span, Table, Value, Vrid as ConfigVrid,
+    Diagnostics, FromValue, IfName, Located, Priority, Ranged, Shape, Span, Table, Value, Vrid as ConfigVrid,
     format_duration,
 };
 
@@ -19,6 +19,7 @@ use crate::wire::admit::{Mismatch, is_link_local};
 use crate::wire::advert::{Auth, Version};
 use crate::wire::checksum::Form;
 
+mod auth;
 mod unicast;
 mod virtual_mac;
 
@@ -65,7 +66,7 @@ struct Common {
     startup_delay: Option<Located<Duration>>,
     answer_inferior: Option<Located<bool>>,
     answer_better: Option<Located<bool>>,
-    auth: Option<Located<Auth>>,
+    auth: Option<Located<auth::Auth>>,
     unicast: unicast::Keys,
     source: Option<Located<IpAddr>>,
     mismatch: Option<Located<Mismatch>>,
@@ -156,12 +157,9 @@ pub(super) fn read(mut own: Table<'_>, vrrp: &Table<'_>, known: &Known, d: &mut 
 }
 
 fn common(t: &mut Layers<'_>, known: &Known, d: &mut Diagnostics) -> Common {
-    let versions = 2..=3;
     Common {
         interface: t.optional("interface", d),
-        version: t
-            .within::<u8>("version", &versions, d)
-            .and_then(|v| Version::from_number(v.value).map(|version| v.map(|_| version))),
+        version: read_version(t, d),
         family: t.choice("family", &[("ipv4", Family::Ipv4), ("ipv6", Family::Ipv6)], d),
         priority: t.optional::<Priority>("priority", d).map(|p| p.map(Priority::get)),
         wish: t.choice("state", &[("backup", Wish::Backup), ("master", Wish::Master)], d),
@@ -172,7 +170,7 @@ fn common(t: &mut Layers<'_>, known: &Known, d: &mut Diagnostics) -> Common {
         startup_delay: t.within("startup_delay", &(Duration::ZERO..=Duration::from_secs(3600)), d),
         answer_inferior: t.optional("answer_inferior", d),
         answer_better: t.optional("answer_better", d),
-        auth: auth(t, d),
+        auth: auth::read(t, d),
         unicast: unicast::Keys::read(t, d),
         source: t.optional("source_address", d),
         mismatch: t.choice(
@@ -193,42 +191,18 @@ fn common(t: &mut Layers<'_>, known: &Known, d: &mut Diagnostics) -> Common {
     }
 }
 
-/// `auth = { type = "pass", password = "…" }`.
-fn auth(t: &mut Layers<'_>, d: &mut Diagnostics) -> Option<Located<Auth>> {
-    let value = t.value("auth", d)?;
-    let Shape::Table(mut table) = value.shape() else {
-        value.mismatch("a table", d).hint("write auth = { type = \"pass\", password = \"1111\" }");
+/// `version`: one number.
+fn read_version(t: &mut Layers<'_>, d: &mut Diagnostics) -> Option<Located<Version>> {
+    let value = t.value("version", d)?;
+    if let Shape::List(_) = value.shape() {
+        // RFC 9568 8.4, which is optional.
+        d.error(value.span(), "`version`: a virtual router speaks one version: 2 or 3, not both").hint(
+            "write version = 2 until every router of the group knows 3, then version = 3 on all of them",
+        );
         return None;
-    };
-    let kind = table.required::<String>("type", d);
-    let password = table.optional::<String>("password", d);
-    table.finish(d);
-    let kind = kind?;
-    match kind.value.as_str() {
-        "pass" => {}
-        "ah" => {
-            d.error(kind.span, "`type`: AH authentication is not supported")
-                .hint("it never kept an attacker on the link out; use \"pass\" between old peers, or none");
-            return None;
-        }
-        other => {
-            d.error(kind.span, format!("`type`: expected \"pass\", found {other:?}"));
-            return None;
-        }
     }
-    let Some(password) = password else {
-        d.error(value.span(), "`password` is missing in `auth`");
-        return None;
-    };
-    let auth = Auth::password(&password.value);
-    if auth.is_none() {
-        d.error(
-            password.span,
-            format!("`password`: a password has 1 to 8 bytes, this has {}", password.value.len()),
-        )
-        .hint("keepalived cuts it at 8 bytes: write those");
-    }
-    auth.map(|auth| Located { value: auth, span: value.span() })
+    let number = u8::from_value_within(&value, &(2..=3), d)?;
+    Version::from_number(number).map(|version| Located { value: version, span: value.span() })
 }
 
 /// `address_lease`: a duration, or `false`.
@@ -271,10 +245,16 @@ fn build(
     check_preemption(&c, d);
     check_owner(&c, d);
     check_source(&c, family, &advertised, &excluded, d);
-    if let (Some(auth), Version::V3) = (&c.auth, version) {
-        d.error(auth.span, "`auth`: version 3 has no authentication")
-            .hint("write version = 2, or leave out `auth`");
+    if let (Some(Located { value: auth::Auth::Password(_), span }), Version::V3) = (&c.auth, version) {
+        d.error(*span, "`auth`: version 3 has no passwords").hint(
+            "auth = { type = \"hmac\", … } signs adverts of any version; or write version = 2, or leave out `auth`",
+        );
     }
+    let (password, keyring) = match c.auth.as_ref().map(|auth| &auth.value) {
+        None => (Auth::None, None),
+        Some(auth::Auth::Password(password)) => (*password, None),
+        Some(auth::Auth::Keys(keys)) => (Auth::None, Some(keys.keyring(interval))),
+    };
     let lifetime = c.lease.map_or(Lifetime::Lease(DEFAULT_LEASE), |l| l.value);
     address::check_preferred(advertised.iter().chain(&excluded), lifetime, d);
     let link = parts::link_name(c.interface.as_ref()?, d)?;
@@ -305,7 +285,8 @@ fn build(
         startup_delay: c.startup_delay.map_or(Duration::ZERO, |p| p.value),
         answer_inferior: c.answer_inferior.is_none_or(|a| a.value),
         answer_better: c.answer_better.is_some_and(|a| a.value),
-        auth: c.auth.map_or(Auth::None, |a| a.value),
+        auth: password,
+        keyring,
         addresses,
         objects: Vec::new(),
         transport,
@@ -338,7 +319,8 @@ fn family(c: &Common, advertised: &[AddressDraft], d: &mut Diagnostics) -> Famil
 }
 
 fn version(c: &Common, family: Family, name: &Located<String>, d: &mut Diagnostics) -> Version {
-    let default = if c.auth.is_some() && family == Family::Ipv4 { Version::V2 } else { Version::V3 };
+    let password = c.auth.as_ref().is_some_and(|auth| matches!(auth.value, auth::Auth::Password(_)));
+    let default = if password && family == Family::Ipv4 { Version::V2 } else { Version::V3 };
     let version = c.version.as_ref().map_or(default, |v| v.value);
     if version == Version::V2 && family == Family::Ipv6 {
         let span = c.version.as_ref().map_or(name.span, |v| v.span);

@@ -4,7 +4,7 @@
 //! a script exists is a matter of the run. Every fault is reported, not just the first.
 
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +15,8 @@ use crate::machine::object::Object;
 use crate::wire::admit::{Mismatch, Settings};
 use crate::wire::advert::{self, Auth, Version};
 use crate::wire::checksum::Form;
-use crate::wire::reach::{Path, Peer};
+use crate::wire::hmac::{Keyring, Secret};
+use crate::wire::reach::{self, Peer};
 
 mod address;
 mod instance;
@@ -46,6 +47,19 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Reads the keys that stand in files of their own; what could not be read is a fault of its instance.
+    pub fn load_keys(&mut self, mut read: impl FnMut(&Path) -> Result<Secret, String>) {
+        for keyring in self.instances.iter_mut().filter_map(|instance| instance.keyring.as_mut()) {
+            Arc::make_mut(keyring).load(&mut read);
+        }
+    }
+
+    /// An instance that lacks a key, and why.
+    #[must_use]
+    pub fn missing_key(&self) -> Option<(&Name, String)> {
+        self.instances.iter().find_map(|instance| Some((&instance.name, instance.keyring.as_ref()?.fault()?)))
+    }
+
     /// There is nothing to do: the process is not needed.
     #[must_use]
     pub const fn is_idle(&self) -> bool {
@@ -87,6 +101,8 @@ pub struct InstancePlan {
     pub answer_better: bool,
     /// Version 2 authentication.
     pub auth: Auth,
+    /// Signed adverts, in any version.
+    pub keyring: Option<Arc<Keyring>>,
     /// The virtual addresses, those not advertised among them.
     pub addresses: Vec<VirtualAddress>,
     /// Routes and rules that are there while it holds the addresses.
@@ -140,6 +156,7 @@ impl InstancePlan {
             vrid: self.key.vrid,
             interval: self.interval,
             auth: self.auth,
+            keyring: self.keyring.clone(),
             addresses: self.advertised(),
             owner: self.is_owner(),
             paths: vec![self.transport.path(self.key.link)],
@@ -183,11 +200,11 @@ pub enum Transport {
 impl Transport {
     /// What is taken of those that come back this way.
     #[must_use]
-    pub fn path(&self, link: LinkName) -> Path {
+    pub fn path(&self, link: LinkName) -> reach::Path {
         match self {
-            Self::Multicast => Path::multicast(link),
+            Self::Multicast => reach::Path::multicast(link),
             Self::Unicast(Unicast { peers, any_source, .. }) => {
-                Path { link, peers: peers.clone(), any_source: *any_source }
+                reach::Path { link, peers: peers.clone(), any_source: *any_source }
             }
         }
     }

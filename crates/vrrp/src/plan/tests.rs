@@ -198,7 +198,7 @@ fn version_2_has_no_ipv6() {
 fn version_3_has_no_passwords() {
     refused(
         &format!("{VIP}\nversion = 3\nauth = {{ type = \"pass\", password = \"1111\" }}"),
-        &["8:8: error: `auth`: version 3 has no authentication"],
+        &["8:8: error: `auth`: version 3 has no passwords"],
     );
     refused(
         &format!("{VIP}\nauth = {{ type = \"pass\", password = \"123456789\" }}"),
@@ -206,7 +206,7 @@ fn version_3_has_no_passwords() {
     );
     refused(
         &format!("{VIP}\nauth = {{ type = \"ah\", password = \"1\" }}"),
-        &["7:17: error: `type`: AH authentication is not supported"],
+        &["7:17: error: `type`: AH authentication is not supported: RFC 3768 removed it"],
     );
 }
 

@@ -5,10 +5,12 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::advert::{Addresses, Auth, TYPE_ADVERTISEMENT, Version, View};
 use super::checksum::{self, Form};
+use super::hmac::{self, Keyring, Refusal, Signed, Stamp};
 use super::reach::{self, Path};
 use crate::machine::id::{Family, LinkName, Vrid};
 
@@ -51,6 +53,8 @@ pub struct Settings {
     pub interval: Duration,
     /// Our authentication.
     pub auth: Auth,
+    /// The keys of signed adverts.
+    pub keyring: Option<Arc<Keyring>>,
     /// The addresses we advertise, in network form.
     pub addresses: Vec<u8>,
     /// We own the addresses: nobody else's advert matters.
@@ -90,6 +94,18 @@ pub enum Reject {
     AuthType,
     /// Another password than ours.
     Password,
+    /// It is not signed.
+    Unsigned,
+    /// Its signature is of a scheme we do not know.
+    SignatureType,
+    /// It is signed by a key we do not have.
+    UnknownKey,
+    /// Its signature is wrong.
+    Signature,
+    /// It was signed too long ago, or its sender's clock is wrong.
+    Stale,
+    /// It was heard before.
+    Replayed,
     /// Version 2: another interval than ours.
     Interval,
     /// Version 3: an interval of zero (erratum 8301).
@@ -119,6 +135,12 @@ impl Reject {
             Self::Checksum => "checksum",
             Self::AuthType => "auth_type",
             Self::Password => "password",
+            Self::Unsigned => "unsigned",
+            Self::SignatureType => "signature_type",
+            Self::UnknownKey => "unknown_key",
+            Self::Signature => "signature",
+            Self::Stale => "stale",
+            Self::Replayed => "replayed",
             Self::Interval => "interval",
             Self::ZeroInterval => "zero_interval",
             Self::NoAddresses => "no_addresses",
@@ -142,6 +164,12 @@ impl fmt::Display for Reject {
             Self::Checksum => "wrong checksum",
             Self::AuthType => "other authentication type",
             Self::Password => "wrong password",
+            Self::Unsigned => "not signed",
+            Self::SignatureType => "signed by an unknown scheme",
+            Self::UnknownKey => "signed by an unknown key",
+            Self::Signature => "wrong signature",
+            Self::Stale => "signed at another time: is a clock wrong?",
+            Self::Replayed => "heard before: a copy, or sent by an attacker",
             Self::Interval => "other advertisement interval",
             Self::ZeroInterval => "advertisement interval is zero",
             Self::NoAddresses => "no addresses in it",
@@ -161,6 +189,12 @@ pub enum Field {
     AuthType,
     /// The password.
     Password,
+    /// The numbers of the keys.
+    KeyId,
+    /// A key.
+    Key,
+    /// The time of day: the sender's is this many seconds behind.
+    Clock(i32),
     /// The advertisement interval.
     Interval,
     /// The virtual addresses.
@@ -177,6 +211,8 @@ impl Field {
             Self::Version => "version",
             Self::AuthType => "auth.type",
             Self::Password => "auth.password",
+            Self::KeyId | Self::Key => "auth.keys",
+            Self::Clock(_) => "clock",
             Self::Interval => "advert_interval",
             Self::Addresses => "virtual_addresses",
             Self::Owner => "priority",
@@ -223,29 +259,37 @@ pub struct Admitted {
 pub struct Verdict {
     /// What to do with it.
     pub outcome: Result<Admitted, Reject>,
+    /// The number of its signature, where there is one and it is right. Whether it was heard before is for the caller to
+    /// say.
+    pub sequence: Option<u64>,
     /// The field that differs from ours, whether or not the packet was dropped for it. [`describe`] has the words.
     pub differs: Option<Field>,
 }
 
 impl Verdict {
     const fn reject(reason: Reject) -> Self {
-        Self { outcome: Err(reason), differs: None }
+        Self { outcome: Err(reason), sequence: None, differs: None }
     }
 
     const fn incompatible(reason: Reject, field: Field) -> Self {
-        Self { outcome: Err(reason), differs: Some(field) }
+        Self { outcome: Err(reason), sequence: None, differs: Some(field) }
     }
 }
 
-/// Judges a packet. `own` tells whether an address is one of this machine's.
+/// Judges a packet. `own` tells whether an address is one of this machine's; `now` is the time of day, for signatures.
 #[must_use]
-pub fn admit(settings: &Settings, datagram: &Datagram<'_>, own: impl Fn(IpAddr) -> bool) -> Verdict {
+pub fn admit(
+    settings: &Settings,
+    datagram: &Datagram<'_>,
+    now: Option<Stamp>,
+    own: impl Fn(IpAddr) -> bool,
+) -> Verdict {
     let Some(view) = View::new(datagram.payload) else {
         return Verdict::reject(Reject::Short);
     };
     if let Err(reason) = check_envelope(settings, datagram, &view, own) {
         let differs = if reason == Reject::NotPeer { stranger(settings, datagram, &view) } else { None };
-        return Verdict { outcome: Err(reason), differs };
+        return Verdict { outcome: Err(reason), sequence: None, differs };
     }
     // The rules of the sender's version first, so that a damaged packet never counts as an incompatible peer.
     let Some(version) = Version::from_number(view.version()) else {
@@ -260,6 +304,10 @@ pub fn admit(settings: &Settings, datagram: &Datagram<'_>, own: impl Fn(IpAddr) 
     if version != settings.version {
         return Verdict::incompatible(Reject::Version, Field::Version);
     }
+    let signed = match check_signature(settings, datagram, message.len(), now) {
+        Ok(signed) => signed,
+        Err(verdict) => return verdict,
+    };
     let compared = match version {
         Version::V2 => check_v2(settings, &view),
         Version::V3 => check_v3(settings, &view),
@@ -271,11 +319,39 @@ pub fn admit(settings: &Settings, datagram: &Datagram<'_>, own: impl Fn(IpAddr) 
     if settings.owner {
         // RFC 3768 7.1 forbids to act on it; erratum 8298 wants it noticed (two owners, S19).
         let field = if view.priority() == 255 { Some(Field::Owner) } else { differs };
-        return Verdict { outcome: Err(Reject::Owner), differs: field };
+        return Verdict { outcome: Err(Reject::Owner), sequence: None, differs: field };
     }
     let admitted =
         Admitted { source: datagram.source, priority: view.priority(), interval: view.interval(version) };
-    Verdict { outcome: Ok(admitted), differs }
+    let differs = differs.or_else(|| drifting(settings, signed));
+    Verdict { outcome: Ok(admitted), sequence: signed.map(|signed| signed.sequence), differs }
+}
+
+/// What follows the message, before anything in it counts.
+fn check_signature(
+    settings: &Settings,
+    datagram: &Datagram<'_>,
+    message_len: usize,
+    now: Option<Stamp>,
+) -> Result<Option<Signed>, Verdict> {
+    let Some(keyring) = &settings.keyring else { return Ok(None) };
+    keyring.verify(datagram.source, datagram.payload, message_len, now).map_err(|refusal| match refusal {
+        Refusal::Missing => Verdict::incompatible(Reject::Unsigned, Field::AuthType),
+        Refusal::Malformed => Verdict::incompatible(Reject::SignatureType, Field::AuthType),
+        Refusal::UnknownKey => Verdict::incompatible(Reject::UnknownKey, Field::KeyId),
+        Refusal::Wrong => Verdict::incompatible(Reject::Signature, Field::Key),
+        Refusal::Stale(behind) => Verdict::incompatible(Reject::Stale, Field::Clock(behind)),
+    })
+}
+
+/// A clock that is on its way out of the window is told while it is still in.
+fn drifting(settings: &Settings, signed: Option<Signed>) -> Option<Field> {
+    let window = match settings.keyring.as_ref()?.freshness {
+        hmac::Freshness::Time(window) => window,
+        hmac::Freshness::Monotonic => return None,
+    };
+    let behind = signed?.skew;
+    (behind.unsigned_abs() > window.div_ceil(2)).then_some(Field::Clock(behind))
 }
 
 fn check_envelope(
@@ -310,7 +386,14 @@ fn checksum_is_right(settings: &Settings, version: Version, datagram: &Datagram<
     let right = |form| checksum::sum(form, datagram.source, datagram.destination, message) == 0;
     match (version, settings.family) {
         (Version::V2, _) => right(Form::Plain),
-        (Version::V3, Family::Ipv6) => right(Form::PseudoHeader),
+        // Where the kernel makes the sum, it covers the trailer too.
+        (Version::V3, Family::Ipv6) => {
+            let all = datagram.payload;
+            let signed = hmac::split(all, message.len()).is_some();
+            right(Form::PseudoHeader)
+                || (signed
+                    && checksum::sum(Form::PseudoHeader, datagram.source, datagram.destination, all) == 0)
+        }
         // RFC 5798 and RFC 9568 disagree; the field deploys both.
         (Version::V3, Family::Ipv4) if settings.strict_form => right(settings.form),
         (Version::V3, Family::Ipv4) => right(Form::PseudoHeader) || right(Form::Plain),
@@ -381,8 +464,20 @@ pub fn describe(field: Field, settings: &Settings, datagram: &Datagram<'_>) -> O
     let view = View::new(datagram.payload)?;
     let (mine, theirs) = match field {
         Field::Version => (settings.version.to_string(), view.version().to_string()),
-        Field::AuthType => (auth_word(settings.auth.wire_type()), auth_word(view.auth_type())),
+        Field::AuthType => (
+            if settings.keyring.is_some() { "hmac".to_owned() } else { auth_word(settings.auth.wire_type()) },
+            trailer(settings, datagram, &view).map_or_else(
+                || auth_word(if settings.version == Version::V2 { view.auth_type() } else { 0 }),
+                |(scheme, _)| format!("signature of type {scheme}"),
+            ),
+        ),
         Field::Password => ("(not shown)".to_owned(), "(another one)".to_owned()),
+        Field::KeyId => (
+            key_words(settings),
+            trailer(settings, datagram, &view).map_or_else(String::new, |t| t.1.to_string()),
+        ),
+        Field::Key => ("(not shown)".to_owned(), "(another one)".to_owned()),
+        Field::Clock(behind) => (window_words(settings), behind_words(behind)),
         Field::Interval => {
             (format!("{:?}", settings.interval), format!("{:?}", view.interval(settings.version)))
         }
@@ -404,6 +499,30 @@ fn hint(field: Field, settings: &Settings, view: &View<'_>) -> Option<String> {
         let vrid = settings.vrid;
         format!("no address in common: does another group of routers use virtual_router_id {vrid} here?")
     })
+}
+
+/// Scheme and key of a trailer.
+fn trailer(settings: &Settings, datagram: &Datagram<'_>, view: &View<'_>) -> Option<(u8, u8)> {
+    let (_, trailer) = hmac::split(datagram.payload, view.message_len(settings.version, settings.family))?;
+    let [scheme, key, ..] = trailer;
+    Some((*scheme, *key))
+}
+
+fn key_words(settings: &Settings) -> String {
+    let keys = settings.keyring.iter().flat_map(|ring| &ring.keys);
+    keys.map(|key| key.id.to_string()).collect::<Vec<_>>().join(" ")
+}
+
+fn window_words(settings: &Settings) -> String {
+    match settings.keyring.as_ref().map(|ring| ring.freshness) {
+        Some(hmac::Freshness::Time(window)) => format!("within {window}s"),
+        Some(hmac::Freshness::Monotonic) | None => String::new(),
+    }
+}
+
+fn behind_words(behind: i32) -> String {
+    let seconds = behind.unsigned_abs();
+    if behind < 0 { format!("{seconds}s ahead") } else { format!("{seconds}s behind") }
 }
 
 fn auth_word(wire_type: u8) -> String {

@@ -16,20 +16,20 @@ const DSCP: u8 = 48;
 const ETHERTYPE_IPV4: [u8; 2] = [0x08, 0x00];
 const ETHERTYPE_IPV6: [u8; 2] = [0x86, 0xdd];
 
-/// Writes an advert with this source into `frame`, replacing what was in it. False, and an empty frame, if it cannot
+/// Writes an advert with this source and these bytes into `frame`, replacing what was in it. False, and an empty frame, if it cannot
 /// be: its destination is no group, or the families differ.
 #[must_use]
-pub fn write(source: Mac, copy: &AdvertCopy, frame: &mut Vec<u8>) -> bool {
+pub fn write(source: Mac, copy: &AdvertCopy, payload: &[u8], frame: &mut Vec<u8>) -> bool {
     frame.clear();
-    let written = fill(source, copy, frame).is_some();
+    let written = fill(source, copy, payload, frame).is_some();
     if !written {
         frame.clear();
     }
     written
 }
 
-fn fill(mac: Mac, copy: &AdvertCopy, frame: &mut Vec<u8>) -> Option<()> {
-    let length = u16::try_from(copy.payload.len()).ok()?;
+fn fill(mac: Mac, copy: &AdvertCopy, payload: &[u8], frame: &mut Vec<u8>) -> Option<()> {
+    let length = u16::try_from(payload.len()).ok()?;
     if !copy.destination.is_multicast() {
         return None;
     }
@@ -64,7 +64,7 @@ fn fill(mac: Mac, copy: &AdvertCopy, frame: &mut Vec<u8>) -> Option<()> {
         }
         (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => return None,
     }
-    frame.extend_from_slice(&copy.payload);
+    frame.extend_from_slice(payload);
     Some(())
 }
 
@@ -74,6 +74,7 @@ mod tests {
     use crate::machine::id::LinkName;
 
     const MAC: Mac = Mac([0, 0, 0x5e, 0, 1, 51]);
+    const BYTES: &[u8] = &[0x31, 51, 100];
 
     fn copy(source: &str, destination: &str) -> AdvertCopy {
         AdvertCopy {
@@ -82,14 +83,19 @@ mod tests {
             destination: destination.parse().unwrap(),
             ttl: 255,
             mac: Some(MAC),
-            payload: vec![0x31, 51, 100],
+            payload: BYTES.to_vec(),
         }
     }
 
     #[test]
     fn w5_an_ipv4_advert_has_the_virtual_mac_and_the_group_s() {
         let mut frame = vec![1, 2, 3];
-        assert!(write(MAC, &copy("192.0.2.1", "224.0.0.18"), &mut frame));
+        assert!(write(
+            MAC,
+            &copy("192.0.2.1", "224.0.0.18"),
+            &copy("192.0.2.1", "224.0.0.18").payload,
+            &mut frame
+        ));
         let ethernet = [&[0x01, 0x00, 0x5e, 0, 0, 18][..], &MAC.0, &[0x08, 0x00]].concat();
         assert_eq!(frame[..14], ethernet);
         let header = &frame[14..34];
@@ -104,7 +110,7 @@ mod tests {
     #[test]
     fn w5_an_ipv6_advert_has_the_virtual_mac_and_the_group_s() {
         let mut frame = vec![];
-        assert!(write(MAC, &copy("fe80::1", "ff02::12"), &mut frame));
+        assert!(write(MAC, &copy("fe80::1", "ff02::12"), BYTES, &mut frame));
         let ethernet = [&[0x33, 0x33, 0, 0, 0, 0x12][..], &MAC.0, &[0x86, 0xdd]].concat();
         assert_eq!(frame[..14], ethernet);
         assert_eq!(frame[14..22], [0x6c, 0, 0, 0, 0, 3, 112, 255]);
@@ -115,8 +121,18 @@ mod tests {
     #[test]
     fn what_is_for_one_neighbour_is_no_frame_of_ours() {
         let mut frame = vec![1];
-        assert!(!write(MAC, &copy("192.0.2.1", "192.0.2.2"), &mut frame));
-        assert!(!write(MAC, &copy("192.0.2.1", "ff02::12"), &mut frame));
+        assert!(!write(
+            MAC,
+            &copy("192.0.2.1", "192.0.2.2"),
+            &copy("192.0.2.1", "192.0.2.2").payload,
+            &mut frame
+        ));
+        assert!(!write(
+            MAC,
+            &copy("192.0.2.1", "ff02::12"),
+            &copy("192.0.2.1", "ff02::12").payload,
+            &mut frame
+        ));
         assert!(frame.is_empty());
     }
 }

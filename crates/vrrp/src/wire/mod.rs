@@ -8,4 +8,5 @@ pub mod advert;
 pub mod announce;
 pub mod checksum;
 pub mod frame;
+pub mod hmac;
 pub mod reach;

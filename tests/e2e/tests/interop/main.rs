@@ -6,5 +6,6 @@ mod failures;
 mod frr;
 mod reload;
 mod roles;
+mod signed;
 mod virtual_mac;
 mod wire;

@@ -10,6 +10,7 @@ mod links;
 mod objects;
 mod reload;
 mod restart;
+mod signed;
 mod virtual_mac;
 
 use std::time::Duration;

@@ -1,4 +1,5 @@
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command};
@@ -8,6 +9,18 @@ use common::exit::Exit;
 
 use super::*;
 use crate::plan::{Arguments, Exactness};
+
+/// Starts a program that was written a moment ago.
+fn spawn(command: &mut Command) -> Running {
+    loop {
+        match command.spawn() {
+            Ok(child) => return Running(child),
+            // Another test forked while it was being written, and has not come to its exec yet.
+            Err(error) if error.kind() == ErrorKind::ExecutableFileBusy => std::thread::yield_now(),
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
 
 /// Turns until a process is counted as often as wanted.
 struct Bench {
@@ -89,7 +102,7 @@ impl Lab {
     }
 
     fn start(&self) -> Running {
-        Running(Command::new(&self.program).arg("1000").spawn().unwrap())
+        spawn(Command::new(&self.program).arg("1000"))
     }
 
     fn wait(&mut self, wanted: u32) {
@@ -161,9 +174,7 @@ fn a_program_can_be_named_by_its_path_and_a_script_by_its_own() {
         ..lab.plan()
     };
     assert_eq!(lab.watch(by_path), 0);
-    let run = |argument: &str| {
-        Running(Command::new(&script).arg(argument).stdin(std::process::Stdio::piped()).spawn().unwrap())
-    };
+    let run = |argument: &str| spawn(Command::new(&script).arg(argument).stdin(std::process::Stdio::piped()));
     let (one, _other) = (run("a"), run("b"));
     lab.wait(1);
     drop(one);
@@ -175,7 +186,7 @@ fn arguments_tell_processes_of_one_program_apart() {
     let mut lab = Lab::new("d");
     let (_one, _other) = (lab.start(), {
         let mut command = Command::new(&lab.program);
-        Running(command.arg0("another name").arg("2000").spawn().unwrap())
+        spawn(command.arg0("another name").arg("2000"))
     });
     let with = |list: &[&str], exactness| ProcessPlan {
         arguments: Some(Arguments { list: list.iter().map(|a| (*a).to_owned()).collect(), exactness }),

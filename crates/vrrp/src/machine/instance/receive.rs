@@ -8,6 +8,7 @@ use crate::machine::fact::{Fact, Reason};
 use crate::machine::limiter::Limiter;
 use crate::machine::timing::skew_time;
 use crate::wire::admit::{Admitted, Datagram, Reject, admit, describe};
+use crate::wire::hmac::Stamp;
 
 /// Inferior adverts are answered at most this many times in an interval, so that two routers that each think the
 /// other inferior do not storm.
@@ -15,11 +16,22 @@ const ANSWERS_PER_INTERVAL: u32 = 8;
 
 impl Instance {
     /// A datagram with our identifier came in.
-    pub(in crate::machine) fn receive(&mut self, datagram: &Datagram<'_>, cx: &mut Cx<'_>) {
+    pub(in crate::machine) fn receive(
+        &mut self,
+        datagram: &Datagram<'_>,
+        time: Option<Stamp>,
+        cx: &mut Cx<'_>,
+    ) {
         if matches!(self.state, State::Init | State::Fault) {
             return;
         }
-        let verdict = admit(&self.settings, datagram, |a| self.source == Some(a));
+        let verdict = admit(&self.settings, datagram, time, |a| self.source == Some(a));
+        if let (Some(keyring), Some(sequence)) = (&self.settings.keyring, verdict.sequence)
+            && !self.replay.is_new(keyring, datagram.source, sequence, time)
+        {
+            self.reject(Reject::Replayed, datagram, cx);
+            return;
+        }
         if let Some(field) = verdict.differs {
             let settings = &self.settings;
             let report =

@@ -39,6 +39,10 @@ impl Router {
             return (causes, 0);
         };
         let key = instance.plan.key;
+        // Without its keys it would be deaf, or heard by nobody.
+        if let Some(fault) = instance.plan.keyring.as_ref().and_then(|keyring| keyring.fault()) {
+            causes.insert(Cause::NoKey(fault));
+        }
         match self.links.check(key.link) {
             Err(cause) => {
                 causes.insert(cause);

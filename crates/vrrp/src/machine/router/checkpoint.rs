@@ -33,6 +33,9 @@ struct SavedInstance {
     ipv6: bool,
     vrid: u8,
     transitions: u64,
+    // The last numbers of signed adverts, so that a restart is no time for replays.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    signed: Vec<(IpAddr, u64)>,
     // Deadlines in nanoseconds since boot.
     #[serde(flatten)]
     state: SavedState,
@@ -148,6 +151,7 @@ impl Router {
                 ipv6: key.family == Family::Ipv6,
                 vrid: key.vrid.get(),
                 transitions: instance.statistics.transitions,
+                signed: instance.replay.marks().to_vec(),
                 state: save(instance, clock)?,
             })
         });
@@ -197,6 +201,11 @@ impl Router {
             let family = if instance.ipv6 { Family::Ipv6 } else { Family::Ipv4 };
             if let (Some(link), Some(vrid)) = (LinkName::new(&instance.link), Vrid::new(instance.vrid)) {
                 let key = Key { link, family, vrid };
+                if let Some(known) = self.by_key.get(&key).and_then(|id| self.instances.get_mut(id)) {
+                    for (sender, sequence) in instance.signed {
+                        known.replay.remember(sender, sequence);
+                    }
+                }
                 self.resumes.insert(key, (Clocked { state: instance.state, clock }, instance.transitions));
             }
         }

@@ -23,6 +23,7 @@ mod properties;
 mod reload;
 mod restart;
 mod rfc;
+mod signed;
 mod trackers;
 mod unicast;
 mod virtual_link;

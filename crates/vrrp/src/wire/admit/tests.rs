@@ -37,6 +37,7 @@ fn settings(version: Version) -> Settings {
         vrid: Vrid::new(51).unwrap(),
         interval: Duration::from_secs(1),
         auth: Auth::None,
+        keyring: None,
         addresses: vec![192, 0, 2, 1],
         owner: false,
         paths: vec![Path::multicast(eth0())],
@@ -109,7 +110,7 @@ impl Packet {
             ttl: self.ttl,
             payload,
         };
-        admit(&self.settings, &datagram, |a| a == OWN)
+        admit(&self.settings, &datagram, None, |a| a == OWN)
     }
 
     fn judge(&self) -> Verdict {
@@ -152,7 +153,7 @@ fn a_fitting_packet_is_taken_with_its_facts() {
     for version in [Version::V2, Version::V3] {
         let verdict = Packet { priority: 7, ..Packet::new(version) }.judge();
         let admitted = Admitted { source: PEER, priority: 7, interval: Duration::from_secs(1) };
-        assert_eq!(verdict, Verdict { outcome: Ok(admitted), differs: None });
+        assert_eq!(verdict, Verdict { outcome: Ok(admitted), sequence: None, differs: None });
     }
     taken(Packet::ipv6().judge(), None);
 }
@@ -426,7 +427,7 @@ fn each_interface_has_its_own_rules() {
     let bytes = packet.bytes();
     let judge = |link, destination, ttl, payload: &[u8]| {
         let datagram = Datagram { link, source: PEER, destination, ttl, payload };
-        admit(&packet.settings, &datagram, |a| a == OWN).outcome.map(|a| a.priority)
+        admit(&packet.settings, &datagram, None, |a| a == OWN).outcome.map(|a| a.priority)
     };
     let to_us = Packet { destination: OWN, ..Packet::new(Version::V3) }.bytes();
     assert_eq!(judge(eth0(), GROUP, 255, &bytes), Ok(100));
