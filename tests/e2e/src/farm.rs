@@ -165,6 +165,38 @@ impl Farm {
         found.map_err(|error| format!("{error}; it is\n{}", last.join("\n")).into())
     }
 
+    /// Waits until the director's table is this, in whatever order the kernel lists it.
+    #[track_caller]
+    pub fn wait_lines(&self, expected: &[impl AsRef<str>]) -> Result {
+        let mut expected: Vec<&str> = expected.iter().map(AsRef::as_ref).collect();
+        expected.sort_unstable();
+        let mut last = Vec::new();
+        let found = wait::until("the table", LIMIT, || {
+            last = self.saved()?;
+            last.sort_unstable();
+            Ok(last == expected)
+        });
+        found.map_err(|error| format!("{error}; it is\n{}", last.join("\n")).into())
+    }
+
+    /// Lets the servers take packets out of GUE (port 6080) and GRE, too; web2 wants GRE with checksums, which a
+    /// tunnel's end either expects or refuses.
+    pub fn open_tunnels(&self) -> Result {
+        // The kernel does not load it by itself; in the guest modprobe stands here.
+        lab::run(&["/run/lab/bin/modprobe", "fou"])?;
+        for (host, last) in self.hosts.iter().zip(1_u8..) {
+            if host.ip("link show gre1").is_ok() {
+                continue;
+            }
+            host.ip("fou add port 6080 gue")?;
+            let checksum = if last == 2 { "icsum" } else { "" };
+            host.ip(&format!("link add gre1 type gre local 10.0.0.2{last} {checksum}"))?;
+            host.sysctl("net/ipv4/conf/gre1/rp_filter", "0")?;
+            host.ip("link set gre1 up")?;
+        }
+        Ok(())
+    }
+
     /// Runs `ipvsadm` on the director.
     #[track_caller]
     pub fn ipvsadm(&self, arguments: &str) -> Result<String> {

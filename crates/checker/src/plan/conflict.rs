@@ -30,7 +30,7 @@ impl Services {
 /// The servers of one virtual server against each other and against its services.
 pub(super) fn servers(servers: &[Placed], services: &[ServiceKey], d: &mut Diagnostics) {
     let mut first = BTreeMap::new();
-    for Placed { server, span } in servers {
+    for Placed { server, span, .. } in servers {
         // Under every service the same pairs collide, unless ports are left out.
         let clash = services.iter().find_map(|service| first.get(&(*service, server.key(*service))));
         if let Some(first) = clash {

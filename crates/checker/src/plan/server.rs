@@ -30,6 +30,8 @@ pub(super) struct Inherited {
 pub(super) struct Placed {
     pub(super) server: RealServer,
     pub(super) span: Span,
+    /// Whether it says itself how it is checked; an empty list is meant so.
+    pub(super) checked: bool,
 }
 
 /// The kernel takes weights as signed numbers.
@@ -53,7 +55,7 @@ pub(super) fn plain(at: Located<Endpoint>, inherited: &Inherited, d: &mut Diagno
         checks: checks(&inherited.checks, at, inherited, d),
         needed: inherited.needed.needed,
     };
-    Placed { server, span: at.span }
+    Placed { server, span: at.span, checked: false }
 }
 
 /// The long form: a table.
@@ -108,7 +110,7 @@ pub(super) fn read(table: &mut Table<'_>, inherited: &Inherited, d: &mut Diagnos
         checks,
         needed: needing.needed,
     };
-    Some(Placed { server, span: at.span })
+    Some(Placed { server, span: at.span, checked: own.is_some() })
 }
 
 pub(super) fn checks(

@@ -71,7 +71,8 @@ pub(super) fn read(table: &mut Table<'_>, seen: &mut Services, d: &mut Diagnosti
     {
         server::too_light(span, d);
     }
-    if unchecked && let Some(lone) = placed.iter().find(|placed| placed.server.checks.is_empty()) {
+    let lone = |placed: &&Placed| !placed.checked && placed.server.checks.is_empty();
+    if unchecked && let Some(lone) = placed.iter().find(lone) {
         d.warning(lone.span, "no check: this server counts as alive whatever happens")
             .hint("write check = { type = \"tcp\" }, or check = [] where that is meant");
     }

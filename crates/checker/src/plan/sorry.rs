@@ -50,5 +50,5 @@ pub(super) fn read(table: &mut Table<'_>, inherited: &Inherited, d: &mut Diagnos
         | Shape::List(_) => value.read::<Endpoint>(d)?,
     };
     (server.address, server.port) = (at.address, at.port);
-    Some(Placed { server, span: value.span() })
+    Some(Placed { server, span: value.span(), checked: true })
 }

@@ -4,10 +4,12 @@
 //! lives and why; then the server is killed (or made sick), and the status says so and why.
 
 mod databases;
+mod dial;
 mod dns;
 mod hostile;
 mod mail;
 mod network;
+mod programs;
 mod web;
 
 use std::time::Duration;
@@ -71,12 +73,13 @@ impl Bench {
         Ok((certificate, key))
     }
 
-    /// Starts Holdfast with one check of `address`; nothing is up before its first success.
+    /// Starts Holdfast with one check of `address`; nothing is up before its first success, unless the check says so.
     fn checked(&self, address: &str, check: &str) -> Result<Watched> {
+        let initial = if check.contains("initial = ") { "" } else { "initial = \"down\", " };
         let config = format!(
             "[checker]\nipvs = false\n\n[[virtual_server]]\naddress = \"192.0.2.100:80\"\nprotocol = \"tcp\"\n\
              real_servers = [\"{address}\"]\n\
-             check = {{ interval = \"200ms\", timeout = \"2s\", retries = 0, warm_up = 0, initial = \"down\", {check} }}\n"
+             check = {{ interval = \"200ms\", timeout = \"2s\", retries = 0, warm_up = 0, {initial}{check} }}\n"
         );
         Ok(Watched { holdfast: Holdfast::start(&self.host, &config)? })
     }

@@ -216,6 +216,16 @@ fn checks() {
 }
 
 #[test]
+fn a_server_that_says_it_has_no_check_means_it() {
+    let of = |keys: &str| {
+        let text = "[[virtual_server]]\naddress = \"192.0.2.1:80\"\n[[virtual_server.real_server]]\n";
+        plan_with_faults(&format!("{text}address = \"10.0.0.1:80\"\n{keys}")).1
+    };
+    assert_eq!(of("").len(), 1);
+    assert!(of("check = []").is_empty());
+}
+
+#[test]
 fn file_checks() {
     let file = |keys: &str, expected: &str| {
         instead("{ type = \"tcp\" }", &format!("{{ type = \"file\", {keys} }}"), expected);
