@@ -294,16 +294,17 @@ fn changes_are_notified_in_their_order() {
         lines.sort();
         lines
     };
-    assert!(lines(&file).is_empty(), "nothing turned");
+    running.until("the quorum of the start", |_| lines(&file).len() == 1);
     drop(server);
-    running.until("two notices", |_| lines(&file).len() == 2);
+    running.until("two more notices", |_| lines(&file).len() == 3);
     let down = [
         format!("REAL_SERVER tcp 192.0.2.1:80 {address} DOWN"),
         "VIRTUAL_SERVER tcp 192.0.2.1:80 DOWN".into(),
+        "VIRTUAL_SERVER tcp 192.0.2.1:80 UP".into(),
     ];
     assert_eq!(lines(&file), down);
     let server = Server::at(address, drop);
-    running.until("four notices", |_| lines(&file).len() == 4);
+    running.until("five notices", |_| lines(&file).len() == 5);
     assert!(lines(&file).contains(&format!("REAL_SERVER tcp 192.0.2.1:80 {address} UP")));
     running.stop();
     drop(server);

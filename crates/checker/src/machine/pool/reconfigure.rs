@@ -85,12 +85,12 @@ impl Pool {
         id
     }
 
-    /// Whoever acts on a quorum has to know how it begins.
+    /// Whoever acts on a quorum (an announced route, say) has to hear of one that begins. That there is none yet is no
+    /// news: servers that have to show first that they work would make every start an alarm.
     pub(super) fn introduce(&mut self, id: VirtualServerId) {
         let Some(service) = self.virtual_servers.get(&id) else { return };
-        let turn = if service.quorum_met { Turn::Up } else { Turn::Down };
-        if service.plan.on_quorum.command(turn).is_some() {
-            self.notices.push(Action::Notify(crate::machine::Subject::Quorum(id), turn));
+        if service.quorum_met && service.plan.on_quorum.command(Turn::Up).is_some() {
+            self.notices.push(Action::Notify(crate::machine::Subject::Quorum(id), Turn::Up));
         }
     }
 
