@@ -49,6 +49,10 @@ fn place(path: &str) -> Option<(String, String)> {
     let section = match last {
         "" if key == "include" => "include",
         "" | "headers" => return None,
+        "resources" => last,
+        "vrrp" | "checker" | "watchdog" | "global" if key == "resources" || key == "network_namespace" => {
+            last
+        }
         "vrrp" if !["instance", "script", "file", "process", "sync_group", "static"].contains(&key) => {
             "vrrp.instance"
         }

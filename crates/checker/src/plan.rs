@@ -23,6 +23,7 @@ use std::time::Duration;
 use common::config::global::Global;
 use common::config::{CommandLine, Diagnostics, IfName, Span, Table, UserName};
 use common::ipvs::{DestinationKey, Forward, Service, ServiceKey};
+use common::surroundings::{self, Surroundings};
 
 use crate::checks::Kind;
 use crate::machine::schedule::Timing;
@@ -34,6 +35,8 @@ pub struct Plan {
     pub ipvs: bool,
     /// Whom check and notify scripts run as, unless they say otherwise.
     pub script_user: Option<UserName>,
+    /// What the process lives in.
+    pub surroundings: Surroundings,
     /// The virtual servers, in the order of the text.
     pub virtual_servers: Vec<Rc<VirtualServer>>,
 }
@@ -223,8 +226,9 @@ pub fn replan(
     d: &mut Diagnostics,
 ) -> Plan {
     let mut virtual_servers = Vec::new();
-    let ipvs = read(root, known, d, |server| virtual_servers.push(server));
-    Plan { ipvs, script_user: global.script_user.clone(), virtual_servers }
+    let Own { ipvs, surroundings } = read(root, known, d, |server| virtual_servers.push(server));
+    let surroundings = surroundings.or(&global.surroundings);
+    Plan { ipvs, script_user: global.script_user.clone(), surroundings, virtual_servers }
 }
 
 /// Reports the faults that [`plan`] would, and returns the number of virtual servers. Keeps none of them.
@@ -234,16 +238,22 @@ pub fn judge(root: &mut Table<'_>, _global: &Global, d: &mut Diagnostics) -> usi
     count
 }
 
-/// Returns whether the kernel's table is programmed.
+/// What `[checker]` says.
+struct Own {
+    ipvs: bool,
+    surroundings: Surroundings,
+}
+
 fn read(
     root: &mut Table<'_>,
     known: Vec<Option<Rc<VirtualServer>>>,
     d: &mut Diagnostics,
     mut found: impl FnMut(Rc<VirtualServer>),
-) -> bool {
-    let mut ipvs = true;
+) -> Own {
+    let mut own = Own { ipvs: true, surroundings: Surroundings::default() };
     if let Some(mut table) = root.table("checker", d) {
-        ipvs = table.or("ipvs", ipvs, d);
+        own.ipvs = table.or("ipvs", own.ipvs, d);
+        own.surroundings = surroundings::read(&mut table, d);
         table.finish(d);
     }
     let mut seen = conflict::Services::default();
@@ -265,7 +275,7 @@ fn read(
             found(Rc::new(server));
         }
     }
-    ipvs
+    own
 }
 
 #[cfg(test)]

@@ -13,12 +13,13 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Instant, SystemTime};
 
-use common::child::{App, AppCx, ChildKey, Inherited, StartError};
+use common::child::{App, AppCx, ChildKey, Inherited, StartError, Which};
 use common::config::{Diagnostics, Document};
 use common::event_loop::{Drained, Readiness, clock};
 use common::exit::Exit;
 use common::ipvs::{ListedDestination, ServiceKey};
 use common::role::{Need, Role};
+use common::surroundings::Surroundings;
 use common::sys::memory;
 use serde_json::{Value, json};
 
@@ -494,6 +495,11 @@ impl App for Checker {
 
     fn abort(&mut self) {
         self.prepared = None;
+    }
+
+    fn surroundings(&self, of: Which) -> Surroundings {
+        let prepared = self.prepared.as_ref().filter(|_| of == Which::Prepared);
+        prepared.map_or(&self.plan, |prepared| &prepared.plan).surroundings.clone()
     }
 
     fn stop(&mut self, cx: &mut AppCx<'_, Key>) {

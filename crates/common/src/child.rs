@@ -6,6 +6,8 @@
 //! the memory file with the [checkpoint](crate::checkpoint), and a mark that says that it is there. The hello is answered from the same loop that
 //! does the child's work, so an answer proves that loop alive. The first answer says "ready".
 
+pub mod lateness;
+
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -24,7 +26,9 @@ use crate::control::{ClientId, ControlKey, Incoming, Server};
 use crate::event_loop::{Cx, Drained, EventLoop, Interest, Process, Readiness, Registration, Signal, clock};
 use crate::exit::Exit;
 use crate::log::timestamp;
+use crate::surroundings::{Favour, Surroundings};
 use crate::sys::inherit;
+use lateness::Watch;
 
 /// The variable that tells a child its descriptors: `listener,config,life_line,checkpoint,mark`.
 pub const FDS_VARIABLE: &str = "HOLDFAST_FDS";
@@ -134,6 +138,15 @@ pub enum ChildKey<K> {
 /// The context an [`App`] works in.
 pub type AppCx<'a, K> = Cx<'a, ChildKey<K>>;
 
+/// Which of two configurations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// The one in force.
+    InForce,
+    /// The one that a reload has prepared.
+    Prepared,
+}
+
 /// The part of a child that is its own.
 pub trait App {
     /// What it calls its sources; it registers them as `ChildKey::App(key)`.
@@ -201,6 +214,10 @@ pub trait App {
         Err(format!("unknown method {method:?}"))
     }
 
+    /// What the process is to live in: as the configuration in force has it, or, between [`App::prepare`] and its
+    /// end, the prepared one.
+    fn surroundings(&self, of: Which) -> Surroundings;
+
     /// Begins the orderly stop. Called once. Must be over within a few seconds: the watchdog kills then.
     fn stop(&mut self, cx: &mut AppCx<'_, Self::Key>);
     /// Whether the orderly stop is over.
@@ -223,6 +240,8 @@ struct Child<A: App> {
     /// The one that waits for its commit.
     prepared: Option<Prepared>,
     stopping: bool,
+    favour: Favour,
+    lateness: Watch,
 }
 
 /// A reload between its two steps.
@@ -257,6 +276,13 @@ fn try_run<A: App>(inherited: Inherited, mut app: A) -> Result<Exit, StartError>
             if error.kind() == io::ErrorKind::PermissionDenied { Exit::Permission } else { Exit::Failed };
         StartError { exit, message: format!("{what}: {error}") }
     };
+    let surroundings = app.surroundings(Which::InForce);
+    surroundings.enter().map_err(|error| {
+        let exit = if error.is_permission() { Exit::Permission } else { Exit::Config };
+        StartError { exit, message: error.to_string() }
+    })?;
+    let mut favour = Favour::default();
+    favour.change(surroundings.resources);
     let mut event_loop = EventLoop::new().map_err(|error| failed("event loop", error))?;
     let mut cx = event_loop.cx();
     let life_line = UnixStream::from(inherited.life_line);
@@ -278,6 +304,8 @@ fn try_run<A: App>(inherited: Inherited, mut app: A) -> Result<Exit, StartError>
         share: inherited.config,
         prepared: None,
         stopping: false,
+        favour,
+        lateness: Watch::default(),
     };
     child.settled(&mut cx);
     event_loop.run(&mut child).map_err(|error| failed("waiting for events", error))
@@ -298,7 +326,7 @@ impl<A: App> Child<A> {
         let Incoming { client, request, fds, uid } = incoming;
         let outcome = match request.method.as_str() {
             "hello" => Ok(self.hello(cx)),
-            "status" => Ok(self.app.status(cx.now())),
+            "status" => Ok(self.status(cx)),
             "events" => {
                 if !self.subscribers.contains(&client) {
                     self.subscribers.push(client);
@@ -321,14 +349,24 @@ impl<A: App> Child<A> {
         self.control.reply(client, request.id, outcome, cx.now());
     }
 
+    /// The app's status, and what is alike in all children.
+    fn status(&mut self, cx: &AppCx<'_, A::Key>) -> Value {
+        let mut status = self.app.status(cx.now());
+        if let Some(fields) = status.as_object_mut() {
+            fields.insert("lateness".to_owned(), lateness::status(cx.lateness(), cx.now()));
+            fields.insert("resources_refused".to_owned(), json!(self.favour.refused()));
+        }
+        status
+    }
+
     fn hello(&mut self, cx: &AppCx<'_, A::Key>) -> Value {
         let lateness = cx.lateness();
         let checkpoint = self.saved.as_ref().filter(|state| state.len() <= HELLO_CHECKPOINT);
         json!({
             "pid": std::process::id(),
             "progress": self.app.progress(),
-            "lateness_us": micros(lateness.last),
-            "lateness_worst_us": micros(lateness.worst),
+            "lateness_us": lateness::micros(lateness.last),
+            "lateness_worst_us": lateness::micros(lateness.worst),
             "checkpoint": checkpoint.map(|state| base64::engine::general_purpose::STANDARD.encode(state)),
         })
     }
@@ -361,12 +399,27 @@ impl<A: App> Child<A> {
         let changed = before != bytes || self.app.reads_more();
         let changes = if changed {
             let (before, document) = (document(before).map_err(damaged)?, document(bytes).map_err(damaged)?);
-            self.app.prepare(&before, &document)?
+            let changes = self.app.prepare(&before, &document)?;
+            self.prepare_surroundings(changes)?
         } else {
             json!([])
         };
         self.prepared = Some(Prepared { share, changed });
         Ok(json!({ "changes": changes }))
+    }
+
+    /// Refuses what a running process cannot do; tells what else changes for it.
+    fn prepare_surroundings(&mut self, mut changes: Value) -> Result<Value, String> {
+        let (old, new) = (self.app.surroundings(Which::InForce), self.app.surroundings(Which::Prepared));
+        if let Err(refusal) = old.allow(&new) {
+            self.app.abort();
+            return Err(refusal);
+        }
+        let detail = old.resources.changes(&new.resources);
+        if let Some(list) = changes.as_array_mut().filter(|_| !detail.is_empty()) {
+            list.push(json!({ "object": "resources", "change": "changed", "detail": detail }));
+        }
+        Ok(changes)
     }
 
     fn commit(&mut self, cx: &mut AppCx<'_, A::Key>) -> Result<Value, String> {
@@ -376,13 +429,12 @@ impl<A: App> Child<A> {
         } else {
             self.app.refresh(cx);
         }
+        if changed {
+            self.favour.change(self.app.surroundings(Which::InForce).resources);
+        }
         self.share = share;
         Ok(json!({}))
     }
-}
-
-fn micros(duration: std::time::Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 impl<A: App> Process for Child<A> {
@@ -436,6 +488,7 @@ impl<A: App> Process for Child<A> {
     }
 
     fn settled(&mut self, cx: &mut Cx<'_, Self::Key>) {
+        self.lateness.look(cx.lateness(), cx.now());
         let events = self.app.events();
         self.publish(events, cx.now());
         let Some(state) = self.app.checkpoint() else { return };

@@ -8,6 +8,7 @@
 //! * [`namespace`]: network namespaces
 //! * [`netlink`]: typed requests to the kernel
 //! * [`script`]: one runner for every script
+//! * [`surroundings`]: what a process lives in: namespace, real time, limits
 //! * [`sys`]: the only unsafe code
 //!
 //! See `docs/architecture.md` for the whole picture.
@@ -24,4 +25,5 @@ pub mod namespace;
 pub mod netlink;
 pub mod role;
 pub mod script;
+pub mod surroundings;
 pub mod sys;

@@ -8,13 +8,14 @@ mod save;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use common::child::{App, AppCx, ChildKey, Inherited, StartError};
+use common::child::{App, AppCx, ChildKey, Inherited, StartError, Which};
 use common::config::global::Global;
 use common::config::{Diagnostics, Document, Table, UserName};
-use common::event_loop::{Drained, Readiness, clock};
+use common::event_loop::{Drained, Readiness, STALL, clock};
 use common::exit::Exit;
 use common::netlink::NetlinkError;
 use common::role::{Need, Role};
+use common::surroundings::Surroundings;
 use serde_json::{Value, json};
 
 use crate::effects::Effects;
@@ -37,6 +38,8 @@ use save::Saving;
 
 /// How many packets are read from one socket before others have their turn.
 const BUDGET: usize = 32;
+/// So many times that may be read before deadlines count again, after a stall.
+const CATCH_UP: usize = 64;
 /// Adverts are far shorter (255 IPv6 addresses: 4088 bytes); what is longer is cut, and dropped for its checksum.
 const PACKET: usize = 8192;
 /// How often the core may answer to what became of its actions; a bound for the day it never stops.
@@ -103,6 +106,7 @@ pub struct Vrrp {
 #[derive(Debug)]
 struct Configured {
     plan: Plan,
+    surroundings: Surroundings,
     script_user: Option<UserName>,
     /// Keys stand in files of their own.
     reads_more: bool,
@@ -147,7 +151,8 @@ fn configure(document: &Document) -> Result<Configured, String> {
         reads_more = true;
         crate::io::keys::read(path)
     });
-    Ok(Configured { plan, script_user: global.script_user, reads_more })
+    let surroundings = plan.surroundings.or(&global.surroundings);
+    Ok(Configured { plan, surroundings, script_user: global.script_user, reads_more })
 }
 
 /// Whether there may be routes or rules to watch over.
@@ -290,7 +295,23 @@ impl Running {
         Drained::More
     }
 
+    /// After a stall: what others said meanwhile counts before our deadlines do, however much it is. The bound is for
+    /// a flood that does not end.
+    fn catch_up(&mut self, now: Instant) {
+        for (link, family) in self.effects.listening() {
+            for _ in 0..CATCH_UP {
+                if self.hear(link, family, now) == Drained::Yes {
+                    break;
+                }
+            }
+        }
+    }
+
     fn timeout(&mut self, now: Instant) {
+        let due = self.router.poll_timeout();
+        if due.is_some_and(|due| now.saturating_duration_since(due) > STALL) {
+            self.catch_up(now);
+        }
         if self.effects.kernel.poll_timeout().is_some_and(|due| due <= now) {
             self.effects.kernel.timeout(now, &mut self.news);
         }
@@ -448,6 +469,11 @@ impl App for Vrrp {
 
     fn abort(&mut self) {
         self.prepared = None;
+    }
+
+    fn surroundings(&self, of: Which) -> Surroundings {
+        let prepared = self.prepared.as_ref().filter(|_| of == Which::Prepared);
+        prepared.unwrap_or(&self.configured).surroundings.clone()
     }
 
     fn stop(&mut self, cx: &mut AppCx<'_, Key>) {

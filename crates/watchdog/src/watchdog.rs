@@ -13,11 +13,13 @@ use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant, SystemTime};
 
 use common::checkpoint::Store;
+use common::child::lateness::Watch;
 use common::control::{ClientId, ControlKey, Server};
-use common::event_loop::{Cx, Drained, Process, Readiness, Signal, clock};
+use common::event_loop::{Cx, Drained, Lateness, Process, Readiness, Signal, clock};
 use common::exit::Exit;
 use common::log::{Limiter, Verdict};
 use common::role::Role;
+use common::surroundings::Favour;
 use nix::sys::wait::{Id, WaitPidFlag, waitid, waitpid};
 use serde_json::Value;
 
@@ -109,6 +111,10 @@ pub(crate) struct Watchdog {
     last_words: Vec<String>,
     started_up: bool,
     exit: Option<Exit>,
+    favour: Favour,
+    /// How late the loop was, as of the last turn.
+    lateness: Lateness,
+    late: Watch,
 }
 
 impl Watchdog {
@@ -142,6 +148,8 @@ impl Watchdog {
             quiet: false,
         };
         let limits = text.limits();
+        let mut favour = Favour::default();
+        favour.change(text.global.resources.clone());
         Ok(Self {
             places: roles.iter().map(&mut place).collect(),
             supervisor: Supervisor::new(&text.wanted, limits, cx.now()),
@@ -163,6 +171,9 @@ impl Watchdog {
             last_words: Vec::new(),
             started_up: false,
             exit: None,
+            favour,
+            lateness: Lateness::default(),
+            late: Watch::default(),
             options,
         })
     }
@@ -407,7 +418,9 @@ impl Process for Watchdog {
         self.perform(cx);
     }
 
-    fn settled(&mut self, _cx: &mut Cx<'_, Key>) {
+    fn settled(&mut self, cx: &mut Cx<'_, Key>) {
+        self.lateness = cx.lateness();
+        self.late.look(self.lateness, cx.now());
         self.close_sockets();
     }
 

@@ -3,13 +3,14 @@
 use std::fmt::Write as _;
 
 use super::keyword::{Fate, Row, rows};
-use super::{auth, check, http, instance, process, service, site, track};
+use super::{auth, check, http, instance, process, resources, service, site, track};
 
 /// The rows of every kind of block.
 pub(super) fn tables() -> Vec<(&'static str, Vec<Row>)> {
     vec![
         ("the top of the file", rows(site::TOP)),
         ("global_defs", rows(site::GLOBAL)),
+        ("global_defs: processes", rows(resources::KEYWORDS)),
         ("vrrp_instance", rows(instance::KEYWORDS)),
         ("auth_hmac", rows(auth::KEYWORDS)),
         ("vrrp_sync_group", rows(track::GROUP)),

@@ -16,6 +16,7 @@ mod lex;
 mod place;
 mod process;
 mod repeat;
+mod resources;
 mod route;
 mod rule;
 mod service;

@@ -4,6 +4,7 @@ use super::address;
 use super::instance;
 use super::keyword::{Context, How, Keyword, Target, misread, read};
 use super::process;
+use super::resources;
 use super::route;
 use super::rule;
 use super::service;
@@ -35,7 +36,10 @@ impl Target for Site {
                 Some((table, key)) => self.vrrp.set_in(table, key, value),
                 None => self.vrrp.set(key, value),
             },
-            Some(("checker", key)) => self.checker.set(key, value),
+            Some(("checker", key)) => match key.split_once('.') {
+                Some((table, key)) => self.checker.set_in(table, key, value),
+                None => self.checker.set(key, value),
+            },
             Some((table, key)) => self.global.set_in(table, key, value),
             None => self.global.set(key, value),
         }
@@ -73,7 +77,16 @@ pub(super) const TOP: &[Keyword<Site>] = &[
     },
     Keyword { names: &["bfd_instance"], key: "short intervals of version 3 notice as fast", how: How::Lost },
     Keyword { names: &["interface_up_down_delays"], key: "a fault counts at once", how: How::Lost },
-    Keyword { names: &["net_namespace", "net_namespace_ipvs"], key: "it has not been built", how: How::Lost },
+    Keyword {
+        names: &["net_namespace"],
+        key: "global.network_namespace",
+        how: How::By(resources::namespace),
+    },
+    Keyword {
+        names: &["net_namespace_ipvs"],
+        key: "checker.network_namespace is that of the checks and of the kernel's table together",
+        how: How::Lost,
+    },
     Keyword { names: &["namespace_with_ipsets"], key: "there are no ipsets", how: How::Needless },
     Keyword {
         names: &["static_ipaddress"],
@@ -276,24 +289,6 @@ pub(super) const GLOBAL: &[Keyword<Site>] = &[
         key: "it has not been built",
         how: How::Lost,
     },
-    Keyword {
-        names: &[
-            "vrrp_priority",
-            "checker_priority",
-            "vrrp_rt_priority",
-            "checker_rt_priority",
-            "vrrp_rlimit_rttime",
-            "checker_rlimit_rttime",
-            "vrrp_rlimit_rtime",
-            "checker_rlimit_rtime",
-            "vrrp_no_swap",
-            "checker_no_swap",
-            "vrrp_cpu_affinity",
-            "checker_cpu_affinity",
-        ],
-        key: "it has not been built",
-        how: How::Lost,
-    },
     Keyword { names: &["bfd_rlimit_rtime"], key: "there is no process for BFD", how: How::Needless },
     Keyword {
         names: &["vrrp_mcast_group4", "vrrp_mcast_group6"],
@@ -371,12 +366,21 @@ pub(super) fn site(items: &[Item], cx: &mut Context) -> Site {
 
 fn global_defs(site: &mut Site, item: &Item, cx: &mut Context) {
     site.global.comments.extend(item.comments.iter().cloned());
-    read("global_defs", GLOBAL, site, item.items(), cx);
+    let of_processes = |item: &&Item| resources::KEYWORDS.iter().any(|k| k.names.contains(&item.name()));
+    let (processes, others): (Vec<&Item>, Vec<&Item>) = item.items().iter().partition(of_processes);
+    for (keywords, items) in [(resources::KEYWORDS, processes), (GLOBAL, others)] {
+        for item in items {
+            read("global_defs", keywords, site, std::slice::from_ref(item), cx);
+        }
+    }
 }
 
 impl Site {
     fn finish(&mut self, cx: &Context) {
         instance::inferior_like_master(&mut self.vrrp);
+        for table in [&mut self.vrrp, &mut self.checker] {
+            resources::drop_idle_limit(table);
+        }
         if cx.uses_scripts && self.global.get("script_user").is_none() {
             let text = "keepalived runs scripts as root where there is no user keepalived_script: \
                         a user of their own is better";

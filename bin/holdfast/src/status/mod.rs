@@ -2,6 +2,7 @@
 
 mod grid;
 pub(crate) mod model;
+mod process;
 mod servers;
 mod text;
 mod vrrp;

@@ -28,6 +28,8 @@ fn whole() -> Value {
             ],
             "sync_groups": [{ "name": "G1", "state": "fault", "instances": ["VI_1", "VI_2"] }],
             "scripts": [{ "name": "chk_nginx", "up": false, "last_exit": 1, "runs": 9 }],
+            "lateness": { "last_us": 100, "worst_us": 1_250_000, "stalls": 3, "last_stall_s": 61.5 },
+            "resources_refused": ["resources: the kernel refuses nice -5: EPERM (CAP_SYS_NICE is missing)"],
             "files": [{ "name": "drain", "path": "/run/holdfast/drain", "number": -30 }],
             "objects": [
                 { "kind": "route", "object": "route 10.0.0.0/8 via 10.0.0.1", "instance": "VI_1", "installed": false,
@@ -35,7 +37,7 @@ fn whole() -> Value {
                 { "kind": "rule", "object": "rule 1000: from all lookup 100", "instance": null, "installed": true, "error": null },
             ],
         },
-        "checker": { "ipvs": { "services": 1, "destinations": 2, "repairs": 3, "refused": ["add tcp 192.0.2.1:80: no such scheduler"], "reachable": false }, "virtual_servers": [
+        "checker": { "lateness": { "last_us": 100, "worst_us": 200_000, "stalls": 1, "last_stall_s": 3601 }, "ipvs": { "services": 1, "destinations": 2, "repairs": 3, "refused": ["add tcp 192.0.2.1:80: no such scheduler"], "reachable": false }, "virtual_servers": [
             { "address": "192.168.1.100:80", "protocol": "tcp", "scheduler": "wrr", "forward": "dr", "quorum": 1, "quorum_met": true,
               "sorry_active": false, "real_servers": [
                 { "address": "192.168.1.11:80", "alive": true, "weight": 1, "effective_weight": 1, "active_connections": 12,
@@ -59,6 +61,8 @@ fn everything_reads_at_a_glance_and_begins_with_what_is_wrong() {
     let expected = "\
 ! the checker process is starting
 ! the last reload was refused, generation 3 runs on: holdfast.toml:1:1: error: x
+! the vrrp process: resources: the kernel refuses nice -5: EPERM (CAP_SYS_NICE is missing)
+! the vrrp process was late 1m01s ago: the machine is overloaded, or was paused
 ! VI_2 is in FAULT: interface eth1 is missing
 ! VI_2: peer 10.0.0.3 has another advert_interval: 2s there, 1s here
 ! script chk_nginx fails: 1
@@ -74,7 +78,9 @@ PROCESS   STATE     PID  UP     RESTARTS  HELLO
 watchdog  up        100  1d3h
 vrrp      up        101  1m05s  1         250 us
   last restarted: signal 9
+  late 3 times, last 1m01s ago, 1.2 s at worst
 checker   starting              0
+  late 1 times, last 1h00m ago, 200.0 ms at worst
 
 INSTANCE  STATE   FOR    PRIORITY     INTERFACE  VRID  VER  MASTER     SENT  RECEIVED  ADDRESSES
 VI_1      MASTER  1h06m  80 (of 100)  eth0       51    2    this node  7     2         192.168.152.200/32
@@ -115,7 +121,7 @@ IPVS TABLE 1 services, 2 destinations, 3 repairs
 #[test]
 fn one_part_alone_shows_only_its_problems() {
     let text = text::render(&whole(), Some(What::Vrrp), false);
-    assert!(text.starts_with("! VI_2 is in FAULT"), "{text}");
+    assert!(text.starts_with("! the vrrp process: resources"), "{text}");
     assert!(!text.contains("checker"), "{text}");
     assert_eq!(text::render(&json!({}), Some(What::Servers), false), "no virtual server is configured\n");
 }

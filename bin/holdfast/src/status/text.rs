@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::grid::{Cell, Tone, painted};
 use super::model::Whole;
-use super::{servers, vrrp, watchdog};
+use super::{process, servers, vrrp, watchdog};
 use crate::cli::What;
 
 /// The whole text.
@@ -24,10 +24,12 @@ pub(super) fn render(status: &Value, what: Option<What>, colour: bool) -> String
         && let Some(part) = read(whole.watchdog.as_ref(), "watchdog", &mut problems)
     {
         problems.extend(watchdog::problems(&part));
+        problems.extend(process::read(whole.watchdog.as_ref()).problems("watchdog"));
         parts.push(watchdog::render(&part, &whole, colour));
     }
     if shows(What::Vrrp) {
         if let Some(part) = read(whole.vrrp.as_ref(), "vrrp", &mut problems) {
+            problems.extend(process::read(whole.vrrp.as_ref()).problems("vrrp"));
             problems.extend(vrrp::problems(&part));
             parts.push(vrrp::render(&part, colour));
         } else if what.is_some() {
@@ -36,6 +38,7 @@ pub(super) fn render(status: &Value, what: Option<What>, colour: bool) -> String
     }
     if shows(What::Servers) {
         if let Some(part) = read(whole.checker.as_ref(), "checker", &mut problems) {
+            problems.extend(process::read(whole.checker.as_ref()).problems("checker"));
             problems.extend(servers::problems(&part));
             parts.push(servers::render(&part, colour));
         } else if what.is_some() {

@@ -2,6 +2,7 @@
 
 use super::grid::{Cell, Grid, Tone};
 use super::model::{Watchdog, Whole};
+use super::process;
 use super::text::{ago, plain, took};
 
 /// What is wrong with the processes.
@@ -46,6 +47,9 @@ pub(super) fn render(part: &Watchdog, whole: &Whole, colour: bool) -> String {
         part.pid.to_string().into(),
         ago(part.uptime_s).into(),
     ]);
+    if let Some(remark) = process::read(whole.watchdog.as_ref()).remark() {
+        grid.remark(remark, Tone::Calm);
+    }
     for child in &part.children {
         let tone = if is_up(&child.state) { Tone::Good } else { Tone::Bad };
         let hello = child.hello.last_rtt_us.map(took).unwrap_or_default();
@@ -61,6 +65,14 @@ pub(super) fn render(part: &Watchdog, whole: &Whole, colour: bool) -> String {
         ]);
         if let Some(reason) = child.last_restart_reason.as_ref().filter(|reason| !reason.is_empty()) {
             grid.remark(format!("last restarted: {reason}"), Tone::Calm);
+        }
+        let own = match child.name.as_str() {
+            "vrrp" => whole.vrrp.as_ref(),
+            "checker" => whole.checker.as_ref(),
+            _ => None,
+        };
+        if let Some(remark) = process::read(own).remark() {
+            grid.remark(remark, Tone::Calm);
         }
     }
     out.push_str(&grid.render(0, colour));

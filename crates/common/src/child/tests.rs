@@ -3,6 +3,7 @@ use std::os::unix::net::UnixListener;
 
 use super::*;
 use crate::control::{Reply, Request};
+use crate::surroundings::Resources;
 
 /// Answers what it is asked and keeps a word of state.
 #[derive(Default)]
@@ -60,6 +61,15 @@ impl App for Toy {
     fn abort(&mut self) {
         self.prepared = None;
     }
+    fn surroundings(&self, of: Which) -> Surroundings {
+        let word = match of {
+            Which::InForce => Some(&self.word),
+            Which::Prepared => self.prepared.as_ref(),
+        };
+        let namespace = word.filter(|word| word.starts_with("elsewhere")).cloned();
+        let nice = word.filter(|word| word.starts_with("nice")).map(|_| 5);
+        Surroundings { namespace, resources: Resources { nice, ..Resources::default() } }
+    }
     fn events(&mut self) -> Vec<Value> {
         let happened = std::mem::take(&mut self.happened);
         happened.into_iter().map(|what| json!({ "event": what })).collect()
@@ -105,6 +115,8 @@ impl Lab {
             share: share("word = \"\""),
             prepared: None,
             stopping: false,
+            favour: Favour::default(),
+            lateness: Watch::default(),
         };
         Self { dir, life_line: Some(ours), event_loop, child }
     }
@@ -202,6 +214,17 @@ fn a_reload_that_changes_nothing_of_a_child_does_not_reach_its_work() {
     assert!(lab.child.app.prepared.is_none());
     lab.call(&mut client, "commit").unwrap();
     assert_eq!((lab.child.app.word.as_str(), lab.child.app.refreshed), ("new", 1));
+}
+
+#[test]
+fn a_reload_cannot_move_a_process_and_says_what_else_changes_for_it() {
+    let mut lab = Lab::new("surroundings", Store::create("t").unwrap());
+    let refusal = lab.prepare("word = 'elsewhere'").unwrap_err();
+    assert!(refusal.starts_with("network_namespace none -> elsewhere: a process cannot move"), "{refusal}");
+    assert!(lab.child.app.prepared.is_none(), "nothing is left of it");
+    let changes = lab.prepare("word = 'nice'").unwrap();
+    let resources = json!({ "object": "resources", "change": "changed", "detail": "nice unset -> 5" });
+    assert_eq!(changes["changes"][1], resources);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::diagnostic::Diagnostics;
 use super::table::Table;
 use super::value::UserName;
+use crate::surroundings::{self, Resources, Surroundings};
 
 /// What every process knows.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -13,8 +14,13 @@ pub struct Global {
     pub router_id: Option<String>,
     /// `global.script_user`; found out at run time when not given.
     pub script_user: Option<UserName>,
+    /// What every process lives in unless its own table says otherwise: `global.network_namespace` and
+    /// `global.resources`.
+    pub surroundings: Surroundings,
     /// The section `[watchdog]`.
     pub watchdog: Watchdog,
+    /// `watchdog.resources`, and those for all.
+    pub resources: Resources,
 }
 
 /// How the watchdog watches its children.
@@ -51,6 +57,7 @@ pub fn plan(root: &mut Table<'_>, d: &mut Diagnostics) -> Global {
             }
             global.router_id = Some(router_id.value);
         }
+        global.surroundings = surroundings::read(&mut table, d);
         global.script_user = table.optional("script_user", d).map(|user| user.value);
         table.finish(d);
     }
@@ -61,8 +68,10 @@ pub fn plan(root: &mut Table<'_>, d: &mut Diagnostics) -> Global {
         watchdog.hello_timeout = table.within_or("hello_timeout", &range, watchdog.hello_timeout, d);
         watchdog.start_timeout = table.within_or("start_timeout", &range, watchdog.start_timeout, d);
         watchdog.stop_timeout = table.within_or("stop_timeout", &range, watchdog.stop_timeout, d);
+        global.resources = surroundings::resources(&mut table, d);
         table.finish(d);
     }
+    global.resources = global.resources.or(&global.surroundings.resources);
     global
 }
 

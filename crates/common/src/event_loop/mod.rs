@@ -85,6 +85,10 @@ pub struct Lateness {
     pub last: Duration,
     /// The worst since the start.
     pub worst: Duration,
+    /// How often it was so late that it matters.
+    pub often: u64,
+    /// When that was last.
+    pub at: Option<Instant>,
 }
 
 /// What a handler may use: the time of this turn and the registrations.
@@ -118,7 +122,9 @@ impl<'a, K: Copy> Cx<'a, K> {
 }
 
 /// A wake-up later than this is a stall: sources are looked at once more before deadlines count.
-const STALL: Duration = Duration::from_millis(5);
+pub const STALL: Duration = Duration::from_millis(5);
+/// A wake-up later than this is worth telling.
+pub const LATE: Duration = Duration::from_millis(100);
 /// Token of the timer; slots of the registry start at zero and never get there.
 const TIMER: Token = Token(usize::MAX - 1);
 /// Token of the signals.
@@ -197,6 +203,10 @@ impl<K: Copy + Debug> EventLoop<K> {
         if late > Duration::ZERO {
             self.lateness.last = late;
             self.lateness.worst = self.lateness.worst.max(late);
+            if late >= LATE {
+                self.lateness.often += 1;
+                self.lateness.at = Some(now);
+            }
         }
         self.dispatch(process, now);
         if late > STALL && self.wait(Some(Duration::ZERO))? {

@@ -5,6 +5,7 @@
 //! * `netlink`: raw message layouts
 //! * [`pidfd`]: a descriptor for a process
 //! * [`raw`]: raw and packet sockets and their options
+//! * [`resources`]: scheduler, limits, locked memory
 //! * [`script`]: fork and exec of somebody else's program, as another user
 //! * [`spawn`]: fork and exec of a program with descriptors of our choice
 //!
@@ -16,5 +17,6 @@ pub mod memory;
 pub(crate) mod netlink;
 pub mod pidfd;
 pub mod raw;
+pub mod resources;
 pub mod script;
 pub mod spawn;

@@ -90,6 +90,8 @@ pub fn spawn(script: Script<'_>) -> Result<Started, Failure> {
         step("starting a session", setsid().map(drop).map_err(io::Error::from))?;
         step("resetting signals", reset_signals())?;
         step("resetting the scheduler", reset_scheduler())?;
+        // While we may: the user of the script may not.
+        super::resources::give_back();
         if let Some((uid, gid, groups)) = &ids {
             step("setting the groups", setgroups(groups).map_err(io::Error::from))?;
             step("setting the group", setresgid(*gid, *gid, *gid).map_err(io::Error::from))?;

@@ -54,6 +54,7 @@ pub fn spawn(program: &Program<'_>) -> io::Result<Spawned> {
             let fd = unsafe { BorrowedFd::borrow_raw(*fd) };
             fcntl(fd, FcntlArg::F_SETFD(FdFlag::empty()))?;
         }
+        super::resources::give_back();
         if new_session {
             nix::unistd::setsid()?;
         }
@@ -62,7 +63,7 @@ pub fn spawn(program: &Program<'_>) -> io::Result<Spawned> {
         }
         Ok(())
     };
-    // SAFETY: the closure makes fcntl, setsid and prctl system calls only, which are async-signal-safe, and does not
+    // SAFETY: the closure makes fcntl, setsid, prctl and the system calls of giving resources back only, which are async-signal-safe, and does not
     // allocate; and every process of Holdfast is single-threaded.
     unsafe { command.pre_exec(prepare) };
     let mut child = command.spawn()?;

@@ -95,6 +95,11 @@ impl<K: Copy> Effects<K> {
         self.listeners.get_mut(&(link, family))
     }
 
+    /// Where is listened.
+    pub fn listening(&self) -> Vec<(LinkName, Family)> {
+        self.listeners.keys().copied().collect()
+    }
+
     /// Closes a listener that broke.
     pub fn close(&mut self, link: LinkName, family: Family) {
         self.listeners.remove(&(link, family));

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use common::surroundings::Surroundings;
+
 use crate::machine::action::{Command, NotifyState};
 use crate::machine::address::{Lifetime, VirtualAddress};
 use crate::machine::id::{Key, LinkName, Mac, Name};
@@ -44,6 +46,8 @@ pub struct Plan {
     pub processes: Vec<ProcessPlan>,
     /// Addresses, routes and rules that are there whatever the state.
     pub statics: Vec<Object>,
+    /// What the process lives in, as far as `[vrrp]` says it.
+    pub surroundings: Surroundings,
 }
 
 impl Plan {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::config::{CommandLine, Diagnostics, Located, Span, Table, UserName};
+use common::surroundings;
 
 use super::instance::{self, Read};
 use super::layers::Layers;
@@ -26,6 +27,7 @@ pub fn plan(root: &mut Table<'_>, d: &mut Diagnostics) -> Plan {
     let (processes, known_processes) = defined(&mut vrrp, "process", process::read, d);
     let known = Known { scripts: known_scripts, files: known_files, processes: known_processes };
     let statics = object::statics(&mut vrrp, d);
+    let surroundings = surroundings::read(&mut vrrp, d);
     let instances = vrrp.tables("instance", d);
     let groups = vrrp.tables("sync_group", d);
     instance::refuse_own_keys(&mut vrrp, d);
@@ -40,7 +42,7 @@ pub fn plan(root: &mut Table<'_>, d: &mut Diagnostics) -> Plan {
     let groups = self::groups(groups, &read, &known, d);
     let statics = statics.into_iter().map(|(object, _)| object).collect();
     let instances = read.into_iter().filter_map(|r| r.plan).collect();
-    let plan = Plan { instances, groups, scripts, files, processes, statics };
+    let plan = Plan { instances, groups, scripts, files, processes, statics, surroundings };
     check_unused(&plan, &known, d);
     // Everything that may stand in it was asked for by `check_defaults`, which also told what was unknown.
     plan

@@ -243,6 +243,11 @@ impl Watchdog {
         self.announcer.reloading();
         let wanted = text.wanted.clone();
         let limits = text.limits();
+        let changes = self.config.text.global.resources.changes(&text.global.resources);
+        if !changes.is_empty() {
+            log::info!("reload: watchdog resources changed: {changes}");
+        }
+        self.favour.change(text.global.resources.clone());
         let generation = self.config.generation + 1;
         self.config = InForce { text, generation, loaded_at: clock::wall() };
         for (index, wanted) in wanted.into_iter().enumerate() {

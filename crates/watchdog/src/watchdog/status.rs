@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
+use common::child::lateness;
 use common::event_loop::Cx;
 use common::log::timestamp;
 use serde_json::{Map, Value, json};
@@ -56,6 +57,8 @@ impl Watchdog {
                     "last_reload": last_reload,
                 },
                 "children": children,
+                "lateness": lateness::status(self.lateness, now),
+                "resources_refused": self.favour.refused(),
             },
         })
     }
@@ -80,7 +83,7 @@ impl Watchdog {
             "hello": {
                 "sent": hellos.sent,
                 "answered": hellos.answered,
-                "last_rtt_us": hellos.last_rtt.map(|rtt| u64::try_from(rtt.as_micros()).unwrap_or(u64::MAX)),
+                "last_rtt_us": hellos.last_rtt.map(lateness::micros),
             },
         })
     }
@@ -97,13 +100,12 @@ impl Watchdog {
     }
 
     pub(super) fn hello_answer(&self, cx: &Cx<'_, Key>) -> Value {
-        let micros = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
         let restarts: u64 = self.supervisor.children().map(Child::restarts).sum();
         json!({
             "pid": std::process::id(),
             "progress": { "generation": self.config.generation, "restarts": restarts },
-            "lateness_us": micros(cx.lateness().last),
-            "lateness_worst_us": micros(cx.lateness().worst),
+            "lateness_us": lateness::micros(cx.lateness().last),
+            "lateness_worst_us": lateness::micros(cx.lateness().worst),
             "checkpoint": null,
         })
     }

@@ -9,11 +9,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use common::child::{self, App, AppCx, Inherited, StartError};
+use common::child::{self, App, AppCx, Inherited, StartError, Which};
 use common::config::{Diagnostics, Document, Table};
 use common::event_loop::{Drained, Readiness};
 use common::exit::Exit;
 use common::role::{Need, Role};
+use common::surroundings::Surroundings;
 use common::sys::inherit;
 use serde_json::{Value, json};
 use watchdog::{Announcer, Options};
@@ -130,6 +131,10 @@ impl App for Fake {
     }
 
     fn timeout(&mut self, _: &mut AppCx<'_, ()>) {}
+
+    fn surroundings(&self, _: Which) -> Surroundings {
+        Surroundings::default()
+    }
 
     fn poll_timeout(&self) -> Option<Instant> {
         None

@@ -3,6 +3,8 @@
 mod children;
 mod service;
 mod several;
+mod stalls;
+mod surroundings;
 
 use lab::{Holdfast, Netns, Result};
 
