@@ -209,6 +209,8 @@ fn instance_changes(a: &InstancePlan, b: &InstancePlan) -> Vec<String> {
     list.word("announce", a.announce == b.announce);
     list.value("address_lease", &a.lifetime, &b.lifetime);
     list.value("hand_over", &a.hand_over, &b.hand_over);
+    list.value("accept", &a.accept, &b.accept);
+    list.value("promote_secondaries", &a.promote_secondaries, &b.promote_secondaries);
     list.word("virtual_mac", a.virtual_mac == b.virtual_mac);
     list.word("trackers", a.trackers == b.trackers);
     list.word("notify", a.notify == b.notify);

@@ -22,6 +22,7 @@ use crate::effects::Effects;
 use crate::effects::kernel::Kernel;
 use crate::effects::leftovers::Leftovers;
 use crate::effects::objects::Watch;
+use crate::effects::refusals::Refusals;
 use crate::effects::scripts::Scripts;
 use crate::effects::tuning::Tuning;
 use crate::effects::virtual_links::VirtualLinks;
@@ -74,6 +75,8 @@ fn run(inherited: Inherited) -> Exit {
 pub enum Key {
     /// What the kernel reports.
     Kernel,
+    /// What the kernel says of the packet filter.
+    Filter,
     /// The scripts' processes.
     Scripts,
     /// What the kernel says of the tracked files.
@@ -209,7 +212,8 @@ impl Running {
         leftovers.write(&[&configured.plan], &found);
         let scripts = Scripts::new(configured.script_user.clone(), ChildKey::App(Key::Scripts), registry);
         let scripts = scripts.map_err(|error| failed("scripts", &error, Exit::Failed))?;
-        let interfaces = (virtual_links, Tuning::new(run_dir));
+        let refusals = Refusals::new(run_dir, ChildKey::App(Key::Filter), registry);
+        let interfaces = (virtual_links, Tuning::new(run_dir), refusals);
         let effects = Effects::new(kernel, scripts, interfaces, registry.clone(), listener_key);
         let effects = effects.map_err(|error| {
             let denied = error.kind() == std::io::ErrorKind::PermissionDenied;
@@ -245,7 +249,8 @@ impl Running {
         }
         running.router.start(now, &mut running.actions);
         running.settle(now);
-        running.effects.settle_settings();
+        running.effects.settle_settings(now, &mut running.news);
+        running.settle(now);
         Ok(running)
     }
 
@@ -315,6 +320,9 @@ impl Running {
         if self.effects.kernel.poll_timeout().is_some_and(|due| due <= now) {
             self.effects.kernel.timeout(now, &mut self.news);
         }
+        if self.effects.refusals.poll_timeout().is_some_and(|due| due <= now) {
+            self.effects.refusals.timeout(now, &mut self.news);
+        }
         if self.effects.scripts.poll_timeout().is_some_and(|due| due <= now) {
             self.effects.scripts.timeout(now, &mut self.news);
         }
@@ -334,10 +342,11 @@ impl Running {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        let Effects { kernel, scripts, .. } = &self.effects;
+        let Effects { kernel, refusals, scripts, .. } = &self.effects;
         let own = [self.router.poll_timeout(), self.watch.poll_timeout()];
         let trackers = [self.files.poll_timeout(), self.processes.poll_timeout()];
-        own.into_iter().chain(trackers).chain([kernel.poll_timeout(), scripts.poll_timeout()]).flatten().min()
+        let kernel = [kernel.poll_timeout(), refusals.poll_timeout(), scripts.poll_timeout()];
+        own.into_iter().chain(trackers).chain(kernel).flatten().min()
     }
 }
 
@@ -356,6 +365,11 @@ impl App for Vrrp {
             Key::Listener(link, family) => running.hear(link, family, now),
             Key::Kernel => {
                 let drained = running.effects.kernel.ready(now, &mut running.news);
+                running.settle(now);
+                drained
+            }
+            Key::Filter => {
+                let drained = running.effects.refusals.ready(now, &mut running.news);
                 running.settle(now);
                 drained
             }

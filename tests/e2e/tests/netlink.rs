@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use common::netlink::address::{self, Address, Lifetime, Scope};
+use common::netlink::filter;
 use common::netlink::link::{self, IfIndex, Ipv4Setting, Mac, Macvlan, MacvlanMode};
 use common::netlink::monitor::{Event, Monitor};
 use common::netlink::route::{self, NextHop, Route};
@@ -316,5 +317,56 @@ fn a_macvlan_is_never_there_without_its_mark_and_settings() -> Result {
     assert!(!host.ip("link show")?.contains(link::TEMPORARY));
     assert!(link::delete(&mut socket, made.index).unwrap());
     assert_eq!(link::ipv4_setting(&mut socket, made.index, Ipv4Setting::ArpIgnore).unwrap(), None);
+    Ok(())
+}
+
+#[test]
+fn a_packet_filter_table_is_replaced_changed_and_removed_with_others_left_alone() -> Result {
+    let (host, _, _) = host()?;
+    let mut socket = host.enter(|| Socket::open(Protocol::Netfilter))?.unwrap();
+    let mut monitor = host.enter(filter::Monitor::open)?.unwrap();
+    let other = "table ip ours {\n\tchain input {\n\t}\n}\n";
+    host.run(&["nft", other])?;
+    let rules = || host.run(&["nft", "list", "ruleset"]);
+    assert!(!filter::exists(&mut socket, "ours").unwrap(), "the same name in another family");
+    assert!(!filter::remove(&mut socket, "ours").unwrap());
+    filter::replace(&mut socket, "ours", &BTreeSet::from([ip("192.0.2.1"), ip("2001:db8::1")])).unwrap();
+    assert!(filter::exists(&mut socket, "ours").unwrap());
+    let text = rules()?;
+    for part in [
+        "table inet ours {",
+        "elements = { 192.0.2.1 }",
+        "elements = { 2001:db8::1 }",
+        "type filter hook input priority 150; policy accept;",
+        "ip daddr @refused4 counter packets 0 bytes 0 drop",
+        "ip6 daddr @refused6 icmpv6 type 133-136 accept",
+        "ip6 daddr @refused6 counter packets 0 bytes 0 drop",
+    ] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    filter::add(&mut socket, "ours", &[ip("192.0.2.2"), ip("2001:db8::2")]).unwrap();
+    filter::take(&mut socket, "ours", &[ip("192.0.2.1")]).unwrap();
+    let text = rules()?;
+    assert!(text.contains("{ 192.0.2.2 }") && text.contains("{ 2001:db8::1,"), "{text}");
+    // All or nothing: one that is not there, and nothing was taken.
+    let error = filter::take(&mut socket, "ours", &[ip("192.0.2.2"), ip("192.0.2.9")]).unwrap_err();
+    assert_eq!(error.errno(), Some(Errno::ENOENT));
+    assert_eq!(rules()?, text);
+    let many: BTreeSet<IpAddr> =
+        (0..2500_u32).map(|n| std::net::Ipv4Addr::from(n + (10 << 24)).into()).collect();
+    filter::replace(&mut socket, "ours", &many).unwrap();
+    let text = rules()?;
+    assert!(text.contains("10.0.9.195") && !text.contains("192.0.2.2"), "{text}");
+    while monitor.read("ours").unwrap() != filter::Seen::Nothing {}
+    host.run(&["nft", "flush ruleset"])?;
+    let mut seen = Vec::new();
+    wait::until("the report of its end", SECONDS_10, || {
+        seen.push(monitor.read("ours").unwrap());
+        Ok(seen.contains(&filter::Seen::Doubt))
+    })?;
+    host.run(&["nft", other])?;
+    filter::replace(&mut socket, "ours", &BTreeSet::new()).unwrap();
+    assert!(filter::remove(&mut socket, "ours").unwrap());
+    assert_eq!(rules()?, other);
     Ok(())
 }

@@ -4,6 +4,7 @@ use std::fmt::Debug;
 
 use common::ipvs::{Family, ListedDestination, ListedService};
 use common::netlink::address::Address;
+use common::netlink::filter;
 use common::netlink::link::Link;
 use common::netlink::monitor::reports;
 use common::netlink::process;
@@ -13,6 +14,7 @@ use common::netlink::{Attributes, Message, Reply};
 
 /// A datagram of reports; then the same bytes as one object of every kind.
 pub fn netlink(data: &[u8]) {
+    let _gone = filter::deletes(data, "ours");
     let _seen = reports(data).count() + process::reports(data).count();
     let kinds = [libc::RTM_NEWLINK, libc::RTM_NEWADDR, libc::RTM_NEWROUTE, libc::RTM_NEWRULE];
     for kind in kinds {

@@ -49,6 +49,18 @@ impl Message {
         self.with(NlmF::CREATE | NlmF::REPLACE)
     }
 
+    /// Create if missing; one that is there is no failure.
+    #[must_use]
+    pub fn create_if_missing(self) -> Self {
+        self.with(NlmF::CREATE)
+    }
+
+    /// Create, behind those that are there.
+    #[must_use]
+    pub fn append(self) -> Self {
+        self.with(NlmF::CREATE | NlmF::APPEND)
+    }
+
     /// Ask for the whole table.
     #[must_use]
     pub fn dump(self) -> Self {
@@ -91,6 +103,11 @@ impl Message {
 
     /// Adds a number in network order.
     pub fn be16(&mut self, kind: u16, value: u16) -> &mut Self {
+        self.bytes(kind, &value.to_be_bytes())
+    }
+
+    /// Adds a number in network order.
+    pub fn be32(&mut self, kind: u16, value: u32) -> &mut Self {
         self.bytes(kind, &value.to_be_bytes())
     }
 

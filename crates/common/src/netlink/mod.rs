@@ -1,7 +1,7 @@
 //! Netlink: typed, synchronous requests to the kernel, and a monitor of what it reports.
 //!
 //! [`Socket`] sends requests and reads the answers; it knows nothing of the objects. One file per kernel
-//! object ([`link`], [`address`], [`route`], [`rule`]) builds the messages and parses what comes back;
+//! object ([`link`], [`address`], [`route`], [`rule`], [`filter`]) builds the messages and parses what comes back;
 //! [`monitor`] and [`process`] are separate, non-blocking sockets. The kernel answers a request while it is being sent, so
 //! a request socket blocks for no longer than the call itself; a receive limit guards against the rest.
 //!
@@ -11,6 +11,7 @@
 pub mod address;
 mod attribute;
 mod error;
+pub mod filter;
 pub mod generic;
 pub mod link;
 mod message;

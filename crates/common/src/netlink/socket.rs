@@ -33,6 +33,10 @@ const BUFFER: usize = 64 * 1024;
 /// How long the kernel may take to answer. It does so within the call; this is for the day it does not.
 const ANSWER_LIMIT_SECONDS: i64 = 5;
 
+/// `NFNL_MSG_BATCH_BEGIN` and `_END`.
+const TRANSACTION_BEGIN: u16 = 16;
+const TRANSACTION_END: u16 = 17;
+
 /// How often a dump is tried again when the table changed under it.
 const DUMP_ATTEMPTS: usize = 8;
 
@@ -43,6 +47,8 @@ pub enum Protocol {
     Route,
     /// Generic netlink: families are found by name.
     Generic,
+    /// The packet filter.
+    Netfilter,
 }
 
 impl Protocol {
@@ -50,6 +56,7 @@ impl Protocol {
         match self {
             Self::Route => NlFamily::Route,
             Self::Generic => NlFamily::Generic,
+            Self::Netfilter => NlFamily::Netfilter,
         }
     }
 }
@@ -143,6 +150,47 @@ impl Socket {
             start = start.saturating_add(count);
         }
         Ok(refused)
+    }
+
+    /// Sends messages of the packet filter that are carried out all together or not at all.
+    ///
+    /// # Errors
+    /// Why they were not; of several refusals the first.
+    pub fn transaction(&mut self, messages: &[Message]) -> Result<(), Failure> {
+        // struct nfgenmsg, with the number of nftables' subsystem.
+        const SUBJECT: [u8; 4] = [0, 0, 0, 10];
+        let (begin, end) =
+            (Message::new(TRANSACTION_BEGIN, &SUBJECT), Message::new(TRANSACTION_END, &SUBJECT));
+        let first = self.sequence.wrapping_add(1);
+        let mut outgoing = Vec::new();
+        for (position, message) in std::iter::once(&begin).chain(messages).chain([&end]).enumerate() {
+            self.sequence = self.sequence.wrapping_add(1);
+            // Older kernels acknowledge no end; what it led to is told before the last message's acknowledgement.
+            let acknowledge = position == messages.len();
+            message.stamped(self.sequence, acknowledge, &mut outgoing).ok_or(Failure::TooLong)?;
+        }
+        let last = self.sequence.wrapping_sub(1);
+        self.send(&outgoing)?;
+        let (mut refused, mut done) = (None, messages.is_empty());
+        while !done {
+            self.receive(|frame| {
+                if done || frame.sequence.wrapping_sub(first) > last.wrapping_sub(first) {
+                    return Ok(());
+                }
+                match Answer::read(frame) {
+                    Answer::Refused(failure) => {
+                        // Of the beginning, all of it: no such subsystem, no permission, or not carried out in the end.
+                        done |= frame.sequence == first;
+                        refused.get_or_insert(failure);
+                    }
+                    Answer::Done | Answer::Object | Answer::Ignored => {}
+                    Answer::Malformed(what) => return Err(Failure::Malformed(what)),
+                }
+                done |= frame.sequence == last;
+                Ok(())
+            })?;
+        }
+        refused.map_or(Ok(()), Err)
     }
 
     fn datagram(

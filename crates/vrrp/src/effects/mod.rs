@@ -7,6 +7,7 @@ mod addresses;
 pub mod kernel;
 pub mod leftovers;
 pub mod objects;
+pub mod refusals;
 pub mod scripts;
 mod signer;
 pub mod tuning;
@@ -17,6 +18,7 @@ use std::io;
 use std::time::Instant;
 
 use common::event_loop::Registry;
+use common::netlink::link::Ipv4Setting;
 
 use crate::io::announcer::Announcer;
 use crate::io::listener::Listener;
@@ -24,10 +26,11 @@ use crate::io::sender::Sender;
 use crate::machine::action::{Action, AdvertPacket, Announcement, Listener as Wanted, VirtualLink};
 use crate::machine::event::Event;
 use crate::machine::fact::{Fact, Severity};
-use crate::machine::id::{Family, LinkIndex, LinkName, Tag};
+use crate::machine::id::{Family, InstanceId, LinkIndex, LinkName, Tag};
 use crate::wire::{announce, frame};
 use addresses::Batch;
 use kernel::Kernel;
+use refusals::Refusals;
 use scripts::Scripts;
 use signer::Signer;
 pub(crate) use signer::time_of_day;
@@ -41,8 +44,12 @@ pub struct Effects<K: Copy> {
     pub kernel: Kernel<K>,
     /// Scripts.
     pub scripts: Scripts<K>,
+    /// Packets that are not taken.
+    pub refusals: Refusals<K>,
     virtual_links: VirtualLinks,
     tuning: Tuning,
+    promoting: Vec<(InstanceId, Vec<LinkName>)>,
+    guarding: bool,
     listeners: BTreeMap<(LinkName, Family), Listener<K>>,
     sender: Sender,
     signer: Signer,
@@ -66,15 +73,18 @@ impl<K: Copy> Effects<K> {
     pub fn new(
         kernel: Kernel<K>,
         scripts: Scripts<K>,
-        (virtual_links, tuning): (VirtualLinks, Tuning),
+        (virtual_links, tuning, refusals): (VirtualLinks, Tuning, Refusals<K>),
         registry: Registry<K>,
         listener_key: fn(LinkName, Family) -> K,
     ) -> io::Result<Self> {
         Ok(Self {
             kernel,
             scripts,
+            refusals,
             virtual_links,
             tuning,
+            promoting: Vec::new(),
+            guarding: false,
             listeners: BTreeMap::new(),
             sender: Sender::default(),
             signer: Signer::default(),
@@ -122,12 +132,20 @@ impl<K: Copy> Effects<K> {
         }
         let requests = !self.batch.is_empty() || !self.objects.is_empty();
         let asked = std::mem::take(&mut self.changed_links) || requests;
+        let guarding = std::mem::take(&mut self.guarding);
+        if guarding {
+            self.refusals.before(now, news);
+        }
         if requests {
             // What needs an address goes before it and comes after it.
             let Kernel { socket, names, .. } = &mut self.kernel;
             self.objects.send_before(socket, names, news);
             self.batch.send(socket, news);
             self.objects.send_after(socket, names, news);
+        }
+        if guarding {
+            self.refusals.after(now, news);
+            self.promote();
         }
         for action in announcements.into_iter().chain(rest) {
             self.at_last(&action, now, news);
@@ -158,6 +176,11 @@ impl<K: Copy> Effects<K> {
                     self.sender.forget_source(address.link, address.address);
                 }
                 self.batch.remove(names, instance.id, &addresses);
+            }
+            Action::Guard { instance, refused, promoting } => {
+                self.guarding = true;
+                self.refusals.want(instance.id, refused);
+                self.hold_promoting(&instance, promoting, news);
             }
             Action::EnsureLink { instance, link } => self.ensure_link(&instance, &link, news),
             Action::RemoveLink { instance, link } => self.remove_link(&instance, link),
@@ -211,15 +234,37 @@ impl<K: Copy> Effects<K> {
             | Action::InstallAddresses { .. }
             | Action::RefreshAddresses { .. }
             | Action::RemoveAddresses { .. }
+            | Action::Guard { .. }
             | Action::EnsureLink { .. }
             | Action::RemoveLink { .. }
             | Action::Objects(_) => {}
         }
     }
 
-    /// Puts back settings that an earlier run changed and this one does not need; to be called after the start.
-    pub fn settle_settings(&mut self) {
+    /// Puts back what an earlier run changed and this one does not need; to be called after the start.
+    pub fn settle_settings(&mut self, now: Instant, news: &mut Vec<Event<'static>>) {
         self.tuning.restore_unheld(&mut self.kernel.socket, &self.kernel.names);
+        self.refusals.settle(now, news);
+    }
+
+    /// Sets what is to be set before addresses are put up; [`Self::promote`] puts back what is not wanted any more.
+    fn hold_promoting(&mut self, instance: &Tag, links: Vec<LinkName>, news: &mut Vec<Event<'static>>) {
+        let Kernel { socket, names, .. } = &mut self.kernel;
+        for link in &links {
+            let place = (*link, Ipv4Setting::PromoteSecondaries);
+            if let Err(error) = self.tuning.hold(socket, names, instance.id, place) {
+                let error = format!("{error} interface={link}");
+                news.push(Event::GuardFailed { instance: instance.id, error });
+            }
+        }
+        self.promoting.push((instance.id, links));
+    }
+
+    fn promote(&mut self) {
+        let Kernel { socket, names, .. } = &mut self.kernel;
+        for (instance, links) in self.promoting.drain(..) {
+            self.tuning.release(socket, names, instance, &[Ipv4Setting::PromoteSecondaries], &links);
+        }
     }
 
     fn ensure_link(&mut self, instance: &Tag, link: &VirtualLink, news: &mut Vec<Event<'static>>) {

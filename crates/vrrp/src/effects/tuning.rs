@@ -65,16 +65,17 @@ impl Tuning {
         link::configure(socket, index, &[(setting, ours)], false)
     }
 
-    /// It does not need it any more, on whatever interface.
+    /// It does not need these settings any more, but on some interfaces.
     pub(super) fn release(
         &mut self,
         socket: &mut Socket,
         names: &Names,
         instance: InstanceId,
         settings: &[Ipv4Setting],
+        except: &[LinkName],
     ) {
-        for ((_, setting), holders) in &mut self.holders {
-            if settings.contains(setting) {
+        for ((link, setting), holders) in &mut self.holders {
+            if settings.contains(setting) && !except.contains(link) {
                 holders.remove(&instance);
             }
         }

@@ -102,6 +102,8 @@ impl VirtualLinks {
             // counts too, and the higher one wins: 2 is loose whatever that says.
             (Ipv4Setting::RpFilter, 2),
             (Ipv4Setting::AcceptLocal, 1),
+            // It is ours alone: an address that a reload removes leaves the others.
+            (Ipv4Setting::PromoteSecondaries, 1),
         ];
         // What comes in by the virtual MAC is forwarded as what comes in by the interface below.
         if let Some(forwarding) = link::ipv4_setting(socket, base, Ipv4Setting::Forwarding)? {
@@ -125,7 +127,7 @@ impl VirtualLinks {
             self.prepared.remove(&link.index);
             link::delete(socket, link.index)?;
         }
-        tuning.release(socket, names, instance, &BELOW_VIRTUAL_MAC);
+        tuning.release(socket, names, instance, &BELOW_VIRTUAL_MAC, &[]);
         Ok(())
     }
 

@@ -80,6 +80,17 @@ pub enum Action {
     /// Ask the kernel for changes of other objects, in this order; each is answered with `ObjectEvent::Performed`. What
     /// is installed needs addresses that are installed with it, and those that are removed need it gone.
     Objects(Vec<Request>),
+    /// While an instance holds its addresses: packets for some are refused, and removing one on some interfaces does not
+    /// take others of its network along (`promote_secondaries`). All of the wish; empty lists end it. What is more than
+    /// before is done before the addresses of the same list are put up, what is less when they are gone.
+    Guard {
+        /// Whose.
+        instance: Tag,
+        /// The addresses that take no packets.
+        refused: Vec<IpAddr>,
+        /// The interfaces.
+        promoting: Vec<LinkName>,
+    },
     /// Send gratuitous ARP (IPv4) or unsolicited neighbour advertisements (IPv6), back to back.
     Announce {
         /// Whose.
@@ -284,6 +295,10 @@ impl fmt::Display for Action {
                     write!(f, " {sign}({object})")?;
                 }
                 Ok(())
+            }
+            Self::Guard { instance, refused, promoting } => {
+                let (refused, promoting) = (list(refused.iter()), list(promoting.iter()));
+                write!(f, "guard {instance} refused={refused} promoting={promoting}")
             }
             Self::Announce { instance, announcements, repeat } => {
                 write!(

@@ -111,6 +111,13 @@ pub enum Event<'a> {
     },
     /// Something about objects beside the virtual addresses.
     Object(ObjectEvent),
+    /// `Action::Guard` could not be performed as asked. The shell tries again by itself.
+    GuardFailed {
+        /// Whose.
+        instance: InstanceId,
+        /// Why, in words.
+        error: String,
+    },
     /// An orderly stop was asked for. Done when `Router::stopped()` says so.
     StopRequested,
 }

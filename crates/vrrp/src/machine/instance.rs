@@ -34,6 +34,7 @@ use super::timing::{hand_over_bound, master_down_interval, skew_time};
 use crate::plan::{InstancePlan, Wish};
 use crate::wire::admit::{Reject, Settings};
 
+mod guard;
 mod hold;
 mod receive;
 mod reconfigure;
@@ -83,6 +84,7 @@ pub(super) struct Instance {
     // A worse advert was heard; its sync group has yet to be told.
     contested: bool,
     tie: virtual_link::Tie,
+    guard: guard::Guard,
 }
 
 /// Counters since the process started.
@@ -196,6 +198,7 @@ impl Instance {
             effects: Limiter::default(),
             contested: false,
             tie: virtual_link::Tie::default(),
+            guard: guard::Guard::default(),
         }
     }
 

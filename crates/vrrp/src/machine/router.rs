@@ -283,6 +283,9 @@ impl Router {
                 self.assess(instance, now, out);
             }
             Event::Object(event) => self.object_event(event, now, out),
+            Event::GuardFailed { instance, error } => {
+                self.with(instance, now, out, |i, cx| i.guard_failed(error, cx));
+            }
             Event::StopRequested => self.stop(now, out),
         }
         self.sweep(out);

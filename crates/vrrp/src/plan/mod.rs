@@ -129,6 +129,10 @@ pub struct InstancePlan {
     pub lifetime: Lifetime,
     /// Keep the addresses until the successor is heard when leaving on purpose.
     pub hand_over: bool,
+    /// Whether packets for the addresses are taken, also by one that does not own them (RFC 9568 6.1, Accept_Mode).
+    pub accept: bool,
+    /// Whether other addresses of the network of a virtual one outlast it while it is held.
+    pub promote_secondaries: bool,
     /// The interface with the virtual router's own hardware address, if it has one.
     pub virtual_mac: Option<VirtualMac>,
     /// What lowers or raises the priority, or puts it in fault.

@@ -459,6 +459,7 @@ impl World {
                 Action::Announce { .. }
                 | Action::Notify(_)
                 | Action::StopScript { .. }
+                | Action::Guard { .. }
                 | Action::EnsureLink { .. }
                 | Action::RemoveLink { .. }
                 | Action::Objects(_) => {}

@@ -1,6 +1,7 @@
 //! Two directors of our own make on one wire: what the VRRP process does to the kernel and to the network, with `ip`,
 //! `ip monitor` and tcpdump as witnesses.
 
+mod accept;
 mod address_options;
 mod addresses;
 mod adverts;
@@ -8,6 +9,7 @@ mod forwarding;
 mod hostile;
 mod links;
 mod objects;
+mod promote;
 mod reload;
 mod restart;
 mod signed;

@@ -122,6 +122,7 @@ impl Instance {
         };
         if let State::Master(master) = &mut self.state {
             master.holder.link_usable(link, &request, cx.links, cx.out);
+            self.guard_again(link, cx);
             self.announce_again(cx);
         }
     }

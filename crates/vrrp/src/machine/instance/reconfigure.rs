@@ -28,6 +28,7 @@ impl Instance {
         self.packet = None;
         self.leased = Arc::from([]);
         self.change_virtual_link(&old, cx);
+        self.change_guard(cx);
         self.derive_from_links(cx.links);
         if self.removed {
             self.removed = false;

@@ -75,6 +75,7 @@ impl Instance {
         self.derive_from_links(cx.links);
         self.send(self.priority, cx);
         self.raise_virtual_link(cx);
+        self.guard(true, cx);
         let holder = Holder::take(&self.request(cx.now), cx.links, cx.out);
         self.state = State::Master(Master {
             advert_at: cx.now + self.plan.interval,
@@ -92,6 +93,7 @@ impl Instance {
         let from = self.state_name();
         self.derive_from_links(cx.links);
         self.raise_virtual_link(cx);
+        self.guard(true, cx);
         let holder = Holder::take(&self.request(cx.now), cx.links, cx.out);
         let announcer = Announcer::resume(&self.plan.announce, cx.now);
         self.state = State::Master(Master { advert_at, answered_at: None, announcer, holder });
@@ -149,6 +151,7 @@ impl Instance {
         match std::mem::replace(&mut self.state, State::Init) {
             State::Master(Master { holder, .. }) | State::Releasing(Releasing { holder, .. }) => {
                 holder.release(&self.request(cx.now), cx.links, cx.out);
+                self.guard(false, cx);
                 self.lower_virtual_link(cx);
             }
             other @ (State::Init | State::Fault | State::Backup(_)) => self.state = other,

@@ -17,6 +17,7 @@ use crate::wire::checksum::Form;
 
 mod addresses;
 mod groups;
+mod guard;
 mod objects;
 mod processes;
 mod properties;

@@ -105,6 +105,7 @@ impl Ledger {
                     assert_eq!(self.running, 1, "a script never runs twice at once");
                 }
                 Action::Announce { .. }
+                | Action::Guard { .. }
                 | Action::EnsureLink { .. }
                 | Action::RemoveLink { .. }
                 | Action::StopScript { .. }
