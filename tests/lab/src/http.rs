@@ -130,7 +130,7 @@ fn accept(listener: &TcpListener, shared: &Arc<Mutex<Shared>>) {
 }
 
 fn serve(mut stream: TcpStream, shared: &Mutex<Shared>) -> std::io::Result<()> {
-    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
     let mut request = String::new();
     for line in BufReader::new(&stream).lines() {
         let line = line?;

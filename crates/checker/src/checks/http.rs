@@ -28,6 +28,8 @@ pub(super) struct HttpProbe {
     at: usize,
     stage: Stage,
     head: Vec<u8>,
+    /// Bytes of interim answers so far.
+    interim: usize,
 }
 
 #[derive(Debug)]
@@ -40,7 +42,7 @@ enum Stage {
 
 impl HttpProbe {
     pub(super) fn new(settings: &Settings, target: SocketAddr, tls: Option<Tls>) -> Self {
-        Self { settings: settings.clone(), target, tls, at: 0, stage: Stage::Connecting, head: Vec::new() }
+        Self { settings: settings.clone(), target, tls, at: 0, stage: Stage::Connecting, head: Vec::new(), interim: 0 }
     }
 
     fn url(&self) -> Option<&Url> {
@@ -60,7 +62,7 @@ impl HttpProbe {
             return self.progressed(status, progress);
         }
         let room = MAX_HEAD.saturating_sub(self.head.len());
-        let (part, beyond) = bytes.split_at_checked(room).unwrap_or((bytes, &[]));
+        let (part, mut beyond) = bytes.split_at_checked(room).unwrap_or((bytes, &[]));
         let mut from = self.head.len();
         self.head.extend_from_slice(part);
         loop {
@@ -72,7 +74,15 @@ impl HttpProbe {
                 Parsed::NotHttp => return self.fail(format!("answer is not HTTP: {}", Shown(&self.head))),
                 // An interim answer (100 Continue, 103 Early Hints): the real one follows.
                 Parsed::Head { status: 100..200, length, .. } => {
+                    self.interim += length;
+                    if self.interim > MAX_HEAD {
+                        return self.fail("interim answers without end");
+                    }
                     self.head.drain(..length);
+                    // There is room again for what had none.
+                    let (part, later) = beyond.split_at_checked(length).unwrap_or((beyond, &[]));
+                    self.head.extend_from_slice(part);
+                    beyond = later;
                     from = 0;
                     if self.head.is_empty() {
                         return Step::Read;
@@ -133,6 +143,7 @@ impl HttpProbe {
         }
         self.stage = Stage::Connecting;
         self.head.clear();
+        self.interim = 0;
         Step::Connect(Path::Stream)
     }
 

@@ -65,6 +65,18 @@ fn interim_answers_are_passed_over() {
 }
 
 #[test]
+fn nothing_is_lost_behind_many_interim_answers_and_they_do_not_last_for_ever() {
+    let interim = b"HTTP/1.1 100 Continue\r\n\r\n";
+    // The real head begins in the last bytes that fit.
+    let mut bytes = interim.repeat(MAX_HEAD / interim.len());
+    bytes.extend_from_slice(b"HTTP/1.1 200 OK\r\n\r\n");
+    asked().ends(Input::Bytes(&bytes), "pass: status 200");
+    let mut talk = asked();
+    talk.waits(Input::Bytes(&interim.repeat(MAX_HEAD / interim.len())));
+    talk.ends(Input::Bytes(interim), "fail: interim answers without end");
+}
+
+#[test]
 fn another_protocol_is_named_at_once() {
     asked().ends(
         Input::Bytes(b"SSH-2.0-OpenSSH_9.2p1\r\n"),
