@@ -66,7 +66,7 @@ fn place(path: &str) -> Option<(String, String)> {
         "keys" => return None,
         "track_scripts" | "track_files" | "track_processes" | "track_interfaces" => "tracker",
         "check" | "urls" => "check",
-        "auth" | "notify" | "announce" | "virtual_mac" | "tunnel" | "sorry_server" => last,
+        "auth" | "notify" | "announce" | "virtual_mac" | "tunnel" | "sorry_server" | "timeouts" => last,
         _ => table,
     };
     Some((section.to_owned(), key.to_owned()))
@@ -184,8 +184,15 @@ fn every_kind_of_check_is_explained_and_shown() {
 }
 
 /// The sections whose keys are listed with the tests of their effects.
-const WITH_EFFECTS: [&str; 6] =
-    ["checker", "virtual_server", "virtual_server.real_server", "sorry_server", "tunnel", "check"];
+const WITH_EFFECTS: [&str; 7] = [
+    "checker",
+    "timeouts",
+    "virtual_server",
+    "virtual_server.real_server",
+    "sorry_server",
+    "tunnel",
+    "check",
+];
 
 #[test]
 fn every_key_of_the_checker_has_a_test_of_its_effect() {

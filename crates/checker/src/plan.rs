@@ -13,6 +13,7 @@ mod server;
 mod service;
 mod sorry;
 mod suspend;
+mod table;
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
@@ -27,12 +28,15 @@ use common::surroundings::{self, Surroundings};
 
 use crate::checks::Kind;
 use crate::machine::schedule::Timing;
+pub use table::TableSettings;
 
 /// The whole of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
     /// Whether the kernel's IPVS table is programmed.
     pub ipvs: bool,
+    /// How.
+    pub table: TableSettings,
     /// Whom check and notify scripts run as, unless they say otherwise.
     pub script_user: Option<UserName>,
     /// What the process lives in.
@@ -226,9 +230,9 @@ pub fn replan(
     d: &mut Diagnostics,
 ) -> Plan {
     let mut virtual_servers = Vec::new();
-    let Own { ipvs, surroundings } = read(root, known, d, |server| virtual_servers.push(server));
+    let Own { ipvs, table, surroundings } = read(root, known, d, |server| virtual_servers.push(server));
     let surroundings = surroundings.or(&global.surroundings);
-    Plan { ipvs, script_user: global.script_user.clone(), surroundings, virtual_servers }
+    Plan { ipvs, table, script_user: global.script_user.clone(), surroundings, virtual_servers }
 }
 
 /// Reports the faults that [`plan`] would, and returns the number of virtual servers. Keeps none of them.
@@ -241,6 +245,7 @@ pub fn judge(root: &mut Table<'_>, _global: &Global, d: &mut Diagnostics) -> usi
 /// What `[checker]` says.
 struct Own {
     ipvs: bool,
+    table: TableSettings,
     surroundings: Surroundings,
 }
 
@@ -250,11 +255,11 @@ fn read(
     d: &mut Diagnostics,
     mut found: impl FnMut(Rc<VirtualServer>),
 ) -> Own {
-    let mut own = Own { ipvs: true, surroundings: Surroundings::default() };
-    if let Some(mut table) = root.table("checker", d) {
-        own.ipvs = table.or("ipvs", own.ipvs, d);
-        own.surroundings = surroundings::read(&mut table, d);
-        table.finish(d);
+    let mut own = Own { ipvs: true, table: TableSettings::default(), surroundings: Surroundings::default() };
+    if let Some(mut checker) = root.table("checker", d) {
+        (own.ipvs, own.table) = table::read(&mut checker, d);
+        own.surroundings = surroundings::read(&mut checker, d);
+        checker.finish(d);
     }
     let mut seen = conflict::Services::default();
     let mut known = known.into_iter();

@@ -86,6 +86,10 @@ pub fn changes(old: &Plan, new: &Plan) -> Vec<Change> {
         let detail = format!("ipvs: {} -> {}", old.ipvs, new.ipvs);
         list.push(Change { object: "checker".into(), kind: ChangeKind::Changed, detail });
     }
+    if old.table != new.table {
+        let detail = "what becomes of the IPVS table as a whole".to_owned();
+        list.push(Change { object: "checker".into(), kind: ChangeKind::Changed, detail });
+    }
     let matched = virtual_servers(&old.virtual_servers, &new.virtual_servers);
     for (server, from) in new.virtual_servers.iter().zip(&matched) {
         match from.and_then(|from| old.virtual_servers.get(from)) {

@@ -160,6 +160,8 @@ impl Running {
             exit: Exit::Failed,
             message: format!("{what}: {error}"),
         };
+        // A flush is for the start of the daemon, not for that of a successor.
+        let fresh = checkpoint.is_none();
         let attempts = Attempts::new(plan.script_user.clone(), cx.registry());
         let attempts = attempts.map_err(|error| failed("scripts", error.to_string()))?;
         let table = if plan.ipvs {
@@ -189,9 +191,16 @@ impl Running {
             running.take_over(&bytes, now);
         }
         running.pool.settle(now, &mut running.actions);
+        if fresh
+            && plan.table.flush_at_start
+            && let Some(table) = &mut running.table
+        {
+            table.flush();
+        }
         // The whole table is told at once below.
         running.actions.retain(|action| !matches!(action, Action::Reconcile(_)));
         if let Some(table) = &mut running.table {
+            table.configure(&plan.table);
             table.start(running.pool.wanted().clone(), now);
         }
         running.perform(now, cx);
@@ -370,12 +379,17 @@ impl Running {
         self.learn(now);
         self.pool.settle(now, &mut self.actions);
         self.settle_at = None;
+        if let Some(table) = &mut self.table {
+            table.configure(&plan.table);
+            self.unsent = true;
+        }
         if !plan.ipvs
             && let Some(mut table) = self.table.take()
         {
             table.stop(now);
         }
         if let Some(mut table) = table {
+            table.configure(&plan.table);
             table.start(self.pool.wanted().clone(), now);
             self.table = Some(table);
         }

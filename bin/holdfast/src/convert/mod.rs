@@ -10,6 +10,7 @@ mod auth;
 mod check;
 mod http;
 mod instance;
+mod kernel;
 mod keyword;
 mod keywords;
 mod lex;

@@ -2,6 +2,7 @@
 
 use super::address;
 use super::instance;
+use super::kernel;
 use super::keyword::{Context, How, Keyword, Target, misread, read};
 use super::process;
 use super::resources;
@@ -336,11 +337,14 @@ pub(super) const GLOBAL: &[Keyword<Site>] = &[
         key: "it has not been built",
         how: How::Lost,
     },
+    Keyword { names: &["lvs_flush"], key: "checker.flush_at_start", how: How::Flag(true) },
     Keyword {
-        names: &["lvs_flush", "lvs_flush_on_stop", "lvs_flush_onstop", "lvs_sync_daemon", "lvs_timeouts"],
-        key: "it has not been built",
-        how: How::Lost,
+        names: &["lvs_flush_on_stop", "lvs_flush_onstop"],
+        key: "checker.flush_at_stop",
+        how: How::By(kernel::flush_at_stop),
     },
+    Keyword { names: &["lvs_timeouts"], key: "checker.timeouts", how: How::By(kernel::timeouts) },
+    Keyword { names: &["lvs_sync_daemon"], key: "it has not been built", how: How::Lost },
 ];
 
 /// Reads the whole file.

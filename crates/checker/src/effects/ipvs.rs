@@ -9,6 +9,7 @@
 
 mod kernel;
 mod ledger;
+mod memory;
 mod mirror;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,8 +20,11 @@ use common::ipvs::table::{Entry, Table, TableOp};
 use common::ipvs::{Client, ListedDestination, Problem, ProblemKind, ServiceKey};
 use common::netlink::NetlinkError;
 
+use crate::plan::TableSettings;
+
 pub use kernel::Kernel;
 use ledger::Ledger;
+use memory::Memory;
 use mirror::Mirror;
 
 /// How often the kernel's table is looked at.
@@ -52,11 +56,16 @@ pub struct Reconciler<K = Client> {
     kernel: K,
     mirror: Mirror,
     ledger: Ledger,
+    memory: Memory,
+    /// Whether services that are not ours go at the end.
+    flush_at_stop: bool,
     /// Services of which the kernel refused something.
     refused: BTreeMap<ServiceKey, Refusal>,
     /// Set while the kernel does not answer.
     lost: Option<Pause>,
     next_audit: Option<Instant>,
+    /// Whether the settings of the table as a whole are to be looked at.
+    retune: bool,
     /// The last service whose destinations were compared.
     audited: Option<ServiceKey>,
     repairs: u64,
@@ -119,11 +128,32 @@ impl<K: Kernel> Reconciler<K> {
             kernel,
             mirror: Mirror::default(),
             ledger: Ledger::new(run_dir),
+            memory: Memory::new(run_dir),
+            flush_at_stop: false,
             refused: BTreeMap::new(),
             lost: None,
             next_audit: None,
+            retune: false,
             audited: None,
             repairs: 0,
+        }
+    }
+
+    /// How the table as a whole is to be; counts from the next [`Reconciler::settle`] or [`Reconciler::start`] on.
+    pub fn configure(&mut self, settings: &TableSettings) {
+        self.memory.want(settings.timeouts);
+        self.flush_at_stop = settings.flush_at_stop;
+        self.retune = true;
+    }
+
+    /// Removes every service that nobody here wants, whoever made it. To be called before [`Reconciler::start`].
+    pub fn flush(&mut self) {
+        match self.kernel.services() {
+            Ok(listed) => {
+                log::info!("IPVS services of others are removed too: flush services={}", listed.len());
+                listed.into_keys().for_each(|key| self.mirror.doubt(key));
+            }
+            Err(error) => log::error!("IPVS services of others stay: {error}"),
         }
     }
 
@@ -183,6 +213,7 @@ impl<K: Kernel> Reconciler<K> {
         let mut foreign = BTreeSet::new();
         if self.next_audit.is_some_and(|at| at <= now) {
             self.next_audit = Some(now + AUDIT);
+            self.retune = true;
             if self.lost.is_none() {
                 match self.audit() {
                     Ok(found) => foreign = found,
@@ -216,6 +247,9 @@ impl<K: Kernel> Reconciler<K> {
 
     /// Removes every managed service. True when none is left.
     pub fn stop(&mut self, now: Instant) -> bool {
+        if self.flush_at_stop {
+            self.flush();
+        }
         for key in self.mirror.managed() {
             self.mirror.want(key, None);
         }
@@ -223,6 +257,9 @@ impl<K: Kernel> Reconciler<K> {
         self.lost = self.lost.map(|pause| Pause { until: now, ..pause });
         self.next_audit = None;
         self.settle_all(now, &BTreeSet::new());
+        if let Err(error) = self.memory.restore(&mut self.kernel) {
+            log::error!("IPVS goes on remembering connections as we set it: {error}");
+        }
         let gone = self.mirror.managed().is_empty();
         if gone {
             if let Err(error) = self.ledger.remove() {
@@ -269,6 +306,13 @@ impl<K: Kernel> Reconciler<K> {
         {
             self.lose(&error, now);
             return sent;
+        }
+        if std::mem::take(&mut self.retune) {
+            match self.memory.settle(&mut self.kernel) {
+                Ok(false) => {}
+                Ok(true) => self.repairs = self.repairs.saturating_add(1),
+                Err(error) => log::error!("IPVS remembers connections as before: {error}"),
+            }
         }
         let mut foreign = foreign.clone();
         for _ in 0..ROUNDS {

@@ -193,15 +193,15 @@ fn a_sorry_server_has_settings_of_its_own() -> Result {
     farm.wait_lines(&[SERVICE, web1, &sorry(0)])?;
     farm.stop_web(1);
     farm.wait_lines(&[SERVICE, &sorry(1)])?;
-    noted(&["quorum down", "server down"])?;
+    noted(&["quorum down", "quorum up", "server down"])?;
     farm.stop_web(2);
     farm.wait_lines(&[SERVICE, &sorry(0)])?;
-    noted(&["quorum down", "server down", "sorry down"])?;
+    noted(&["quorum down", "quorum up", "server down", "sorry down"])?;
     farm.start_web(3)?;
     farm.wait_lines(&[SERVICE, &sorry(1)])?;
     farm.start_web(1)?;
     farm.wait_lines(&[SERVICE, web1, &sorry(0)])?;
-    noted(&["quorum down", "quorum up", "server down", "server up", "sorry down", "sorry up"])
+    noted(&["quorum down", "quorum up", "quorum up", "server down", "server up", "sorry down", "sorry up"])
 }
 
 #[test]

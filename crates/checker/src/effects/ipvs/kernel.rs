@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use common::ipvs::{
     Client, Destination, DestinationKey, Entry, ListedDestination, Problem, Service, ServiceKey, TableOp,
+    Timeouts,
 };
 use common::netlink::NetlinkError;
 
@@ -32,6 +33,18 @@ pub trait Kernel {
     /// # Errors
     /// When it is unknown what was carried out.
     fn apply(&mut self, ops: &[TableOp]) -> Result<Vec<Problem>, NetlinkError>;
+
+    /// How long connections are remembered.
+    ///
+    /// # Errors
+    /// When it could not be read.
+    fn timeouts(&mut self) -> Result<Timeouts, NetlinkError>;
+
+    /// Sets that.
+    ///
+    /// # Errors
+    /// When it is refused, or unknown what became of it.
+    fn set_timeouts(&mut self, timeouts: Timeouts) -> Result<(), NetlinkError>;
 
     /// Starts afresh after an error.
     ///
@@ -77,6 +90,14 @@ impl Kernel for Client {
 
     fn apply(&mut self, ops: &[TableOp]) -> Result<Vec<Problem>, NetlinkError> {
         Self::apply(self, ops)
+    }
+
+    fn timeouts(&mut self) -> Result<Timeouts, NetlinkError> {
+        Self::timeouts(self)
+    }
+
+    fn set_timeouts(&mut self, timeouts: Timeouts) -> Result<(), NetlinkError> {
+        Self::set_timeouts(self, timeouts)
     }
 
     fn reopen(&mut self) -> Result<(), String> {

@@ -3,7 +3,9 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use common::ipvs::{Connections, Destination, DestinationKey, Forward, SchedulerFlags, Service, Stats};
+use common::ipvs::{
+    Connections, Destination, DestinationKey, Forward, SchedulerFlags, Service, Stats, Timeouts,
+};
 use common::netlink::Failure;
 use nix::errno::Errno;
 use proptest::prelude::*;
@@ -17,6 +19,7 @@ struct Model(Rc<RefCell<Inside>>);
 #[derive(Debug, Default)]
 struct Inside {
     table: Table,
+    timeouts: Timeouts,
     /// How many calls are to fail.
     failing: usize,
     /// Whether a failing change is carried out all the same.
@@ -122,6 +125,15 @@ impl Kernel for Model {
             }
         }
         if fails { Err(failure("change")) } else { Ok(problems) }
+    }
+
+    fn timeouts(&mut self) -> Result<Timeouts, NetlinkError> {
+        Ok(self.0.borrow().timeouts)
+    }
+
+    fn set_timeouts(&mut self, timeouts: Timeouts) -> Result<(), NetlinkError> {
+        self.0.borrow_mut().timeouts = timeouts;
+        Ok(())
     }
 
     fn reopen(&mut self) -> Result<(), String> {
@@ -470,4 +482,66 @@ proptest! {
             prop_assert!(!bench.table().services.contains_key(key), "{} is left", key);
         }
     }
+}
+
+#[test]
+fn timeouts_are_set_kept_and_given_back() {
+    let before = Timeouts { tcp: 900, tcp_fin: 120, udp: 300 };
+    let settings =
+        |tcp, udp| TableSettings { timeouts: Timeouts { tcp, tcp_fin: 0, udp }, ..TableSettings::default() };
+    let mut bench = Bench::new();
+    bench.model.0.borrow_mut().timeouts = before;
+    let now = |bench: &Bench| bench.model.0.borrow().timeouts;
+    bench.reconciler.configure(&settings(60, 0));
+    bench.reconciler.start(Table::default(), bench.now);
+    assert_eq!(now(&bench), Timeouts { tcp: 60, ..before });
+    // Another program.
+    bench.model.0.borrow_mut().timeouts.tcp = 7;
+    bench.next();
+    assert_eq!(now(&bench), Timeouts { tcp: 60, ..before });
+    assert_eq!(bench.reconciler.summary().repairs, 1);
+    // A reload.
+    bench.reconciler.configure(&settings(0, 30));
+    bench.reconciler.settle(bench.now);
+    assert_eq!(now(&bench), Timeouts { udp: 30, ..before });
+    // A process that was killed leaves it so; its successor knows what was before.
+    let mut bench = bench.restarted(Table::default());
+    assert_eq!(now(&bench), Timeouts { udp: 30, ..before }, "nobody said anything yet");
+    bench.reconciler.configure(&settings(0, 40));
+    bench.reconciler.settle(bench.now);
+    assert_eq!(now(&bench), Timeouts { udp: 40, ..before });
+    assert!(bench.reconciler.stop(bench.now));
+    assert_eq!(now(&bench), before);
+    assert!(!bench._folder.0.join("ipvs.timeouts").exists());
+}
+
+#[test]
+fn without_timeouts_nothing_is_asked_and_nothing_written() {
+    let mut bench = Bench::started(Table::default());
+    bench.reconciler.configure(&TableSettings::default());
+    bench.next();
+    assert!(!bench._folder.0.join("ipvs.timeouts").exists());
+}
+
+#[test]
+fn a_flush_removes_what_is_not_ours_and_keeps_what_is() {
+    let others = || TableOp::AddService(key(FOREIGN), entry("rr", &[]).service);
+    let wanted = table(&[(A, entry("rr", &[(1, 1)]))]);
+    let mut bench = Bench::new();
+    bench.foreign(&others());
+    for op in common::ipvs::table::diff(&wanted, &Table::default()) {
+        bench.foreign(&op);
+    }
+    bench.reconciler.flush();
+    bench.reconciler.start(wanted.clone(), bench.now);
+    assert_eq!(bench.table(), wanted);
+    let requests: Vec<String> = bench.take_batches().concat().iter().map(ToString::to_string).collect();
+    assert_eq!(requests, ["remove service tcp 198.51.100.1:80"]);
+    // Later ones are left alone until the end.
+    bench.foreign(&others());
+    bench.next();
+    assert_eq!(bench.table().services.len(), 2);
+    bench.reconciler.configure(&TableSettings { flush_at_stop: true, ..TableSettings::default() });
+    assert!(bench.reconciler.stop(bench.now));
+    assert_eq!(bench.table(), Table::default());
 }
