@@ -9,7 +9,7 @@ use super::place::Kind;
 use super::site::Site;
 use super::toml::{Table, Value};
 use super::tree::Item;
-use super::values;
+use super::{values, vmac};
 
 /// One instance while it is read.
 pub(super) struct Instance {
@@ -18,6 +18,7 @@ pub(super) struct Instance {
     pub(super) v6: Option<bool>,
     pub(super) wants_master: bool,
     user: Option<String>,
+    pub(super) wish: vmac::Wish,
 }
 
 impl Target for Instance {
@@ -116,8 +117,12 @@ pub(super) const KEYWORDS: &[Keyword<Instance>] = &[
         key: "the kernel tells when a link goes",
         how: How::Needless,
     },
-    Keyword { names: &["accept"], key: "addresses take packets, always", how: How::Needless },
-    Keyword { names: &["no_accept"], key: "it has not been built", how: How::Lost },
+    Keyword { names: &["accept"], key: "accept", how: How::Flag(true) },
+    Keyword { names: &["no_accept"], key: "accept", how: How::Flag(false) },
+    Keyword { names: &["strict_mode"], key: "accept", how: How::By(vmac::strict_mode) },
+    Keyword { names: &["promote_secondaries"], key: "promote_secondaries", how: How::Flag(true) },
+    Keyword { names: &["use_vmac"], key: "virtual_mac", how: How::By(vmac::use_vmac) },
+    Keyword { names: &["vmac_xmit_base"], key: "virtual_mac.adverts_from", how: How::By(vmac::xmit_base) },
     Keyword { names: &["mcast_dst_ip"], key: "the group is that of the RFC", how: How::Lost },
     Keyword {
         names: &["notify_deleted", "notify_master_rx_lower_pri", "notify_priority_changes"],
@@ -126,15 +131,8 @@ pub(super) const KEYWORDS: &[Keyword<Instance>] = &[
     },
     Keyword { names: &["owner_ignore_adverts"], key: "an owner that hears another tells it", how: How::Lost },
     Keyword {
-        names: &[
-            "promote_secondaries",
-            "strict_mode",
-            "use_vmac",
-            "vmac_xmit_base",
-            "vmac_garp_intvl",
-            "garp_extra_if",
-        ],
-        key: "it has not been built",
+        names: &["vmac_garp_intvl", "garp_extra_if"],
+        key: "`refresh` of announce keeps switches knowing a virtual MAC",
         how: How::Lost,
     },
     Keyword {
@@ -163,7 +161,8 @@ pub(super) fn instance(site: &mut Site, item: &Item, cx: &mut Context) {
     table.comments.clone_from(&item.comments);
     let Some(name) = item.word(1) else { return misread(site, item, cx) };
     table.set("name", name);
-    let mut instance = Instance { table, v6: None, wants_master: false, user: None };
+    let mut instance =
+        Instance { table, v6: None, wants_master: false, user: None, wish: vmac::Wish::default() };
     read("vrrp_instance", KEYWORDS, &mut instance, item.items(), cx);
     instance.finish(site, item, cx);
     site.instances.push(instance.table);
@@ -194,6 +193,7 @@ impl Instance {
             self.table.take("preempt");
         }
         inferior_like_master(&mut self.table);
+        vmac::finish(self, site, item, cx);
         if self.table.get("interface").is_none() && site.vrrp.get("interface").is_none() {
             let text = "interface: keepalived finds it by unicast_src_ip; Holdfast wants it named";
             self.remark(format!("NOT CARRIED OVER: {text} ({})", item.place));
@@ -216,6 +216,8 @@ impl Instance {
             "advert_interval",
             "preempt",
             "preempt_delay",
+            "accept",
+            "virtual_mac",
             "auth",
             "unicast_peers",
             "source_address",

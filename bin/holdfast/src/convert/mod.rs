@@ -29,6 +29,7 @@ mod toml;
 mod track;
 mod tree;
 mod values;
+mod vmac;
 
 use std::path::{Path, PathBuf};
 

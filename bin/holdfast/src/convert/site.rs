@@ -22,6 +22,9 @@ pub(super) struct Site {
     checker: Table,
     pub(super) statics: Table,
     pub(super) vrrp_version: Option<Value>,
+    /// `vmac_prefix` and `vrrp_strict`.
+    pub(super) vmac_prefix: Option<String>,
+    pub(super) strict: bool,
     pub(super) scripts: Vec<Table>,
     pub(super) files: Vec<Table>,
     pub(super) processes: Vec<Table>,
@@ -296,18 +299,15 @@ pub(super) const GLOBAL: &[Keyword<Site>] = &[
         key: "the group is that of the RFC",
         how: How::Lost,
     },
+    Keyword { names: &["vrrp_notify_priority_changes"], key: "it has not been built", how: How::Lost },
     Keyword {
-        names: &[
-            "vrrp_garp_extra_if",
-            "vrrp_vmac_garp_intvl",
-            "vmac_prefix",
-            "vmac_addr_prefix",
-            "vrrp_strict",
-            "vrrp_notify_priority_changes",
-        ],
-        key: "it has not been built",
+        names: &["vrrp_garp_extra_if", "vrrp_vmac_garp_intvl"],
+        key: "`refresh` of announce keeps switches knowing a virtual MAC",
         how: How::Lost,
     },
+    Keyword { names: &["vmac_prefix"], key: "virtual_mac.interface", how: How::By(vmac_prefix) },
+    Keyword { names: &["vmac_addr_prefix"], key: "one virtual MAC for the instance", how: How::Lost },
+    Keyword { names: &["vrrp_strict"], key: "accept", how: How::By(strict) },
     Keyword {
         names: &["vrrp_owner_ignore_adverts"],
         key: "an owner that hears another tells it",
@@ -437,6 +437,20 @@ fn default_interface(site: &mut Site, item: &Item, cx: &mut Context) {
 fn vrrp_version(site: &mut Site, item: &Item, cx: &mut Context) {
     match item.word(1).and_then(|word| word.parse().ok()) {
         Some(version) => site.vrrp_version = Some(Value::Number(version)),
+        None => misread(site, item, cx),
+    }
+}
+
+fn vmac_prefix(site: &mut Site, item: &Item, cx: &mut Context) {
+    match item.word(1) {
+        Some(prefix) => site.vmac_prefix = Some(prefix.to_owned()),
+        None => misread(site, item, cx),
+    }
+}
+
+fn strict(site: &mut Site, item: &Item, cx: &mut Context) {
+    match item.word(1).map_or(Some(true), super::values::flag) {
+        Some(on) => site.strict = on,
         None => misread(site, item, cx),
     }
 }

@@ -20,6 +20,7 @@ use crate::wire::advert::{Auth, Version};
 use crate::wire::checksum::Form;
 
 mod auth;
+mod strict;
 mod unicast;
 mod virtual_mac;
 
@@ -75,6 +76,7 @@ struct Common {
     strict_link_local: Option<Located<bool>>,
     lease: Option<Located<Lifetime>>,
     hand_over: Option<Located<bool>>,
+    strict: Option<Located<bool>>,
     accept: Option<Located<bool>>,
     promote_secondaries: Option<Located<bool>>,
     virtual_mac: Option<Located<virtual_mac::Wanted>>,
@@ -147,7 +149,7 @@ pub(super) fn read(mut own: Table<'_>, vrrp: &Table<'_>, known: &Known, d: &mut 
         d.error(no_vip.span, "`no_vip = true` says that there are no addresses, but there are")
             .hint("leave out one of them");
     }
-    let virtual_mac_span = common.virtual_mac.as_ref().map(|v| v.span);
+    let virtual_mac_span = common.virtual_mac.as_ref().map(|v| v.span).or_else(|| strict::asked(&common));
     let mut plan = build(&name, vrid, common, advertised, excluded, d);
     let mut object_spans = Vec::new();
     if let Some(plan) = &mut plan {
@@ -185,6 +187,7 @@ fn common(t: &mut Layers<'_>, known: &Known, d: &mut Diagnostics) -> Common {
         strict_link_local: t.optional("strict_link_local", d),
         lease: t.value("address_lease", d).and_then(|v| lease(&v, d)),
         hand_over: t.optional("hand_over", d),
+        strict: t.optional("strict", d),
         accept: t.optional("accept", d),
         promote_secondaries: t.optional("promote_secondaries", d),
         virtual_mac: virtual_mac::read(t, d),
@@ -236,16 +239,17 @@ fn check_name(name: &Located<String>, d: &mut Diagnostics) {
 fn build(
     name: &Located<String>,
     vrid: Option<Located<ConfigVrid>>,
-    c: Common,
+    mut c: Common,
     advertised: Vec<AddressDraft>,
     excluded: Vec<AddressDraft>,
     d: &mut Diagnostics,
 ) -> Option<InstancePlan> {
     let family = family(&c, &advertised, d);
     let version = version(&c, family, name, d);
+    strict::hold(&mut c, version, family, &advertised, d);
     let interval = interval(&c, version, d);
     let transport = c.unicast.transport(family, c.source.as_ref(), d);
-    check_list(family, &advertised, version, name, d);
+    check_list(family, &advertised, version, name, strict::asked(&c).is_some(), d);
     check_preemption(&c, d);
     check_owner(&c, d);
     check_source(&c, family, &advertised, &excluded, d);
@@ -371,6 +375,7 @@ fn check_list(
     advertised: &[AddressDraft],
     version: Version,
     name: &Located<String>,
+    strict: bool,
     d: &mut Diagnostics,
 ) {
     for address in advertised {
@@ -396,6 +401,7 @@ fn check_list(
     // RFC 9568 5.2.9: the link-local address of the virtual router comes first.
     if let Some(first) = advertised.first()
         && (version, family) == (Version::V3, Family::Ipv6)
+        && !strict
         && !is_link_local(first.cidr.value.addr())
     {
         d.warning(first.cidr.span, "the first virtual address of an IPv6 instance should be link-local")
