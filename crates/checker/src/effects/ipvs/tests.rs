@@ -1,5 +1,7 @@
 //! The reconciler over a kernel in memory that refuses what the real one refuses, and fails when told to.
 
+mod reload;
+
 use std::cell::RefCell;
 use std::rc::Rc;
 
