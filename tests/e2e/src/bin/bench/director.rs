@@ -39,6 +39,14 @@ impl Router {
         self.interval * (256 - u32::from(self.priority)) / 256
     }
 
+    /// Its part of a make's file.
+    pub(crate) fn config(&self, make: Make) -> String {
+        match make {
+            Make::Holdfast => self.ours(),
+            Make::Keepalived => self.theirs(),
+        }
+    }
+
     fn ours(&self) -> String {
         let Self { name, vrid, priority, interval, address } = self;
         let interval = interval.as_millis();

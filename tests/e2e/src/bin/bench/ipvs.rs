@@ -3,15 +3,15 @@
 //! are dear: only the ratios mean anything.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::time::Duration;
 
 use common::ipvs::{Client, DestinationKey, ServiceKey, Transport};
 use lab::uml::{Uml, in_guest};
-use lab::{HttpServer, Netns, Process, Program, Result, Stopwatch, TempDir, wait};
+use lab::{HttpServer, Netns, Process, Result, Stopwatch, TempDir, wait};
 use nix::sys::signal::Signal;
 
 use crate::director::{MAKES, Make};
+use crate::farm::{Farm, command};
 use crate::idle::sum;
 use crate::table::{Table, median};
 
@@ -108,73 +108,9 @@ fn round(make: Make) -> Result<[f64; 7]> {
     Ok([start, start_cpu, reload, reload_cpu, cost.pss_kib, stop, left])
 }
 
-fn command(make: Make, file: &str, folder: &TempDir) -> Result<Vec<String>> {
-    let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
-    let words = match make {
-        Make::Holdfast => {
-            let daemon = lab::program(Program::Holdfastd)?.to_string_lossy().into_owned();
-            let run = path("run");
-            std::fs::create_dir_all(&run)?;
-            let options =
-                ["-n", "-c", file, "--run-dir", &run, "--log-level", "info", "--log-target", "stderr"];
-            [&[daemon.as_str()], &options[..]].concat().into_iter().map(str::to_owned).collect()
-        }
-        Make::Keepalived => {
-            let (pid, checkers) = (path("pid"), path("checkers.pid"));
-            let options = ["-n", "-l", "-C", "-f", file, "-p", &pid, "-c", &checkers];
-            [&["keepalived"], &options[..]].concat().into_iter().map(str::to_owned).collect()
-        }
-    };
-    Ok(words)
-}
-
-fn service(number: usize) -> (String, u16) {
-    (format!("10.1.{}.{}", number / 250, number % 250 + 1), 80)
-}
-
-fn server(service: usize, number: usize) -> String {
-    format!("127.{}.{}.{}", 1 + number, service / 250, service % 250 + 1)
-}
-
 /// The last server of the last service has this weight.
 fn config(make: Make, last_weight: u32) -> String {
-    let mut file = match make {
-        Make::Holdfast => String::new(),
-        Make::Keepalived => lab::keepalived::header(),
-    };
-    for number in 0..SERVICES {
-        let (address, port) = service(number);
-        // Writing into a String cannot fail.
-        let _ = match make {
-            Make::Holdfast => writeln!(
-                file,
-                "[[virtual_server]]\naddress = \"{address}:{port}\"\nprotocol = \"tcp\"\nscheduler = \"rr\"\n\
-                 forward = \"nat\"\ncheck = {{ type = \"tcp\", interval = \"10m\" }}"
-            ),
-            Make::Keepalived => writeln!(
-                file,
-                "virtual_server {address} {port} {{\n lb_algo rr\n lb_kind NAT\n protocol TCP\n delay_loop 600"
-            ),
-        };
-        for place in 0..SERVERS {
-            let address = server(number, place);
-            let last = number == SERVICES - 1 && place == SERVERS - 1;
-            let weight = if last { last_weight } else { 1 };
-            let _ = match make {
-                Make::Holdfast => writeln!(
-                    file,
-                    "[[virtual_server.real_server]]\naddress = \"{address}:80\"\nweight = {weight}"
-                ),
-                Make::Keepalived => {
-                    writeln!(file, " real_server {address} 80 {{\n  weight {weight}\n  TCP_CHECK {{ }}\n }}")
-                }
-            };
-        }
-        if make == Make::Keepalived {
-            file.push_str("}\n");
-        }
-    }
-    file
+    Farm { last_weight, ..Farm::large() }.config(make)
 }
 
 /// Polls the host's table. The questions are small, so that the watching does not slow down what is watched.
@@ -194,10 +130,10 @@ fn wait_table(
 }
 
 fn last() -> (ServiceKey, DestinationKey) {
-    let (address, port) = service(SERVICES - 1);
+    let (address, port) = Farm::service(SERVICES - 1);
     let of = |text: &str| text.parse().unwrap_or(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED));
     let key = ServiceKey::Address { transport: Transport::Tcp, address: of(&address), port };
-    (key, DestinationKey { address: of(&server(SERVICES - 1, SERVERS - 1)), port: 80 })
+    (key, DestinationKey { address: of(&Farm::server(SERVICES - 1, SERVERS - 1)), port: 80 })
 }
 
 fn last_weight(client: &mut Client, weight: u32) -> std::result::Result<bool, common::netlink::NetlinkError> {

@@ -1,43 +1,51 @@
 //! The measurements: Holdfast beside keepalived, in one run on one machine, so that the ratios mean something.
 //!
-//! `bench [failover|stop|idle|config|ipvs]…` prints one table in Markdown; without arguments, all of it.
+//! `bench [failover|stop|idle|config|ipvs|tcp|http|https|spread]…` prints one table in Markdown; without arguments, all of it.
 
+mod checks;
 mod config;
 mod director;
 mod failover;
+mod farm;
 mod idle;
 mod ipvs;
+mod reload;
 mod table;
 
 use std::process::ExitCode;
 
 use table::Table;
 
+/// Adds its rows to the table.
+type Measure = fn(&mut Table) -> lab::Result;
+
 fn main() -> ExitCode {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
-    let all = ["failover", "stop", "idle", "config", "ipvs"];
-    if let Some(unknown) = wanted.iter().find(|name| !all.contains(&name.as_str())) {
-        eprintln!("bench: no measurement {unknown:?}: there are {}", all.join(", "));
+    let all: [(&str, Measure); 10] = [
+        ("failover", failover::killed),
+        ("stop", failover::stopped),
+        ("idle", idle::measure),
+        ("config", config::measure),
+        ("ipvs", ipvs::measure),
+        ("reload", reload::measure),
+        ("tcp", checks::tcp),
+        ("http", checks::http),
+        ("https", checks::https),
+        ("spread", checks::spread),
+    ];
+    let names = all.map(|(name, _)| name);
+    if let Some(unknown) = wanted.iter().find(|name| !names.contains(&name.as_str())) {
+        eprintln!("bench: no measurement {unknown:?}: there are {}", names.join(", "));
         return ExitCode::from(2);
     }
     let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|want| want == name);
     let mut table = Table::default();
     let run = |table: &mut Table| -> lab::Result {
         lab::require_privileges()?;
-        if is_wanted("failover") {
-            failover::killed(table)?;
-        }
-        if is_wanted("stop") {
-            failover::stopped(table)?;
-        }
-        if is_wanted("idle") {
-            idle::measure(table)?;
-        }
-        if is_wanted("config") {
-            config::measure(table)?;
-        }
-        if is_wanted("ipvs") {
-            ipvs::measure(table)?;
+        for (name, measure) in all {
+            if is_wanted(name) {
+                measure(table)?;
+            }
         }
         Ok(())
     };
