@@ -34,8 +34,11 @@ use crate::{reload, status};
 use attempts::Attempts;
 use farewell::Farewell;
 
-/// A status of more servers than this leaves memory behind that is worth giving back.
-const LARGE: usize = 1000;
+/// A status of more bytes than this leaves memory behind that is worth giving back.
+const LARGE: usize = 1 << 19;
+
+/// So many servers are told of in one turn of the loop, a millisecond or two.
+const TOLD_AT_ONCE: usize = 200;
 
 /// What the process calls its sources.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -396,26 +399,38 @@ impl Running {
         self.perform(now, cx);
     }
 
-    fn status(&mut self, now: Instant) -> Value {
-        let views = self.pool.status(now);
-        self.untidy = views.iter().map(|view| view.servers.len()).sum::<usize>() > LARGE;
+    /// A piece of the status: see [`App::status_piece`].
+    fn status(&mut self, from: usize, now: Instant, text: &mut Vec<u8>) -> Option<usize> {
+        if from == 0 {
+            let ipvs = self.table.as_ref().map(|table| {
+                let summary = table.summary();
+                json!({
+                    "services": summary.services,
+                    "destinations": summary.destinations,
+                    "repairs": summary.repairs,
+                    "refused": summary.refused,
+                    "reachable": summary.reachable,
+                })
+            });
+            text.extend(format!("{{\"ipvs\":{},\"virtual_servers\":[", json!(ipvs)).into_bytes());
+        }
+        let (views, next) = self.pool.status_from(from, TOLD_AT_ONCE, now);
         let table = &mut self.table;
         let mut counts = |service: ServiceKey| -> Option<status::Counts> {
             let listed = table.as_mut()?.listed(service);
             Some(listed.into_iter().map(|found| (found.key, found.connections)).collect())
         };
-        let servers = status::virtual_servers(&views, &mut counts);
-        let ipvs = self.table.as_ref().map(|table| {
-            let summary = table.summary();
-            json!({
-                "services": summary.services,
-                "destinations": summary.destinations,
-                "repairs": summary.repairs,
-                "refused": summary.refused,
-                "reachable": summary.reachable,
-            })
-        });
-        json!({ "ipvs": ipvs, "virtual_servers": servers })
+        for (place, server) in status::virtual_servers(&views, &mut counts).iter().enumerate() {
+            if from + place > 0 {
+                text.push(b',');
+            }
+            text.extend(server.to_string().into_bytes());
+        }
+        if next.is_none() {
+            text.extend_from_slice(b"]}");
+            self.untidy |= text.len() > LARGE;
+        }
+        next
     }
 }
 
@@ -466,7 +481,24 @@ impl App for Checker {
     }
 
     fn status(&mut self, now: Instant) -> Value {
-        self.running.as_mut().map_or(Value::Null, |running| running.status(now))
+        let mut text = Vec::new();
+        let mut from = Some(0);
+        while let Some(piece) = from {
+            from = self.status_piece(piece, now, &mut text);
+        }
+        serde_json::from_slice(&text).unwrap_or_default()
+    }
+
+    fn status_piece(&mut self, from: usize, now: Instant, text: &mut Vec<u8>) -> Option<usize> {
+        match &mut self.running {
+            Some(running) => running.status(from, now, text),
+            None => {
+                // It stops: what was begun is nobody's state any more.
+                text.clear();
+                text.extend_from_slice(b"null");
+                None
+            }
+        }
     }
 
     fn checkpoint(&mut self) -> Option<Vec<u8>> {

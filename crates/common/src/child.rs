@@ -8,6 +8,7 @@
 
 pub mod lateness;
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -171,6 +172,13 @@ pub trait App {
     fn progress(&self) -> Value;
     /// The part of the status JSON that is this child's (`design: vrrp or checker`).
     fn status(&mut self, now: Instant) -> Value;
+    /// The same as text, a piece in each turn of the loop, so that nothing else waits for a large one: appends the piece
+    /// that begins at `from` (0 for the first), and says where the next one begins. After a reload it is begun anew.
+    fn status_piece(&mut self, from: usize, now: Instant, text: &mut Vec<u8>) -> Option<usize> {
+        debug_assert_eq!(from, 0, "it is whole");
+        text.extend(self.status(now).to_string().into_bytes());
+        None
+    }
     /// The state a successor needs, if it changed since the last call. Asked at the end of every turn.
     fn checkpoint(&mut self) -> Option<Vec<u8>>;
 
@@ -235,6 +243,8 @@ struct Child<A: App> {
     incoming: Vec<Incoming>,
     /// Who asked for `events`.
     subscribers: Vec<ClientId>,
+    /// Who waits for the rest of a status.
+    telling: VecDeque<Telling>,
     /// The configuration in force.
     share: Share,
     /// The one that waits for its commit.
@@ -242,6 +252,16 @@ struct Child<A: App> {
     stopping: bool,
     favour: Favour,
     lateness: Watch,
+}
+
+/// A status that is told in pieces.
+struct Telling {
+    client: ClientId,
+    id: u64,
+    /// Where the next piece begins, and since when it is due.
+    from: usize,
+    due: Instant,
+    text: Vec<u8>,
 }
 
 /// A reload between its two steps.
@@ -301,6 +321,7 @@ fn try_run<A: App>(inherited: Inherited, mut app: A) -> Result<Exit, StartError>
         saved,
         incoming: Vec::new(),
         subscribers: Vec::new(),
+        telling: VecDeque::new(),
         share: inherited.config,
         prepared: None,
         stopping: false,
@@ -326,7 +347,11 @@ impl<A: App> Child<A> {
         let Incoming { client, request, fds, uid } = incoming;
         let outcome = match request.method.as_str() {
             "hello" => Ok(self.hello(cx)),
-            "status" => Ok(self.status(cx)),
+            "status" => {
+                let telling = Telling { client, id: request.id, from: 0, due: cx.now(), text: Vec::new() };
+                self.telling.push_back(telling);
+                return self.tell(cx);
+            }
             "events" => {
                 if !self.subscribers.contains(&client) {
                     self.subscribers.push(client);
@@ -349,14 +374,33 @@ impl<A: App> Child<A> {
         self.control.reply(client, request.id, outcome, cx.now());
     }
 
-    /// The app's status, and what is alike in all children.
-    fn status(&mut self, cx: &AppCx<'_, A::Key>) -> Value {
-        let mut status = self.app.status(cx.now());
-        if let Some(fields) = status.as_object_mut() {
-            fields.insert("lateness".to_owned(), lateness::status(cx.lateness(), cx.now()));
-            fields.insert("resources_refused".to_owned(), json!(self.favour.refused()));
+    /// Tells the next piece of the status that was asked for first.
+    fn tell(&mut self, cx: &AppCx<'_, A::Key>) {
+        let now = cx.now();
+        let Some(mut telling) = self.telling.pop_front() else { return };
+        if !self.control.is_connected(telling.client) {
+            return;
         }
-        status
+        match self.app.status_piece(telling.from, now, &mut telling.text) {
+            Some(from) => self.telling.push_front(Telling { from, due: now, ..telling }),
+            None => {
+                self.add_own(&mut telling.text, cx);
+                self.control.reply_text(telling.client, telling.id, &telling.text, now);
+            }
+        }
+    }
+
+    /// Adds to the text of the app's status what is alike in all children.
+    fn add_own(&self, text: &mut Vec<u8>, cx: &AppCx<'_, A::Key>) {
+        if text.pop_if(|last| *last == b'}').is_none() {
+            return;
+        }
+        if text.last() != Some(&b'{') {
+            text.push(b',');
+        }
+        let lateness = lateness::status(cx.lateness(), cx.now());
+        let refused = json!(self.favour.refused());
+        text.extend(format!("\"lateness\":{lateness},\"resources_refused\":{refused}}}").into_bytes());
     }
 
     fn hello(&mut self, cx: &AppCx<'_, A::Key>) -> Value {
@@ -426,6 +470,10 @@ impl<A: App> Child<A> {
         let Prepared { share, changed } = self.prepared.take().ok_or("nothing is prepared")?;
         if changed {
             self.app.commit(cx);
+            for telling in &mut self.telling {
+                telling.from = 0;
+                telling.text.clear();
+            }
         } else {
             self.app.refresh(cx);
         }
@@ -468,10 +516,12 @@ impl<A: App> Process for Child<A> {
     fn timeout(&mut self, cx: &mut Cx<'_, Self::Key>) {
         self.control.timeout(cx.now());
         self.app.timeout(cx);
+        self.tell(cx);
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        [self.control.poll_timeout(), self.app.poll_timeout()].into_iter().flatten().min()
+        let telling = self.telling.front().map(|telling| telling.due);
+        [self.control.poll_timeout(), self.app.poll_timeout(), telling].into_iter().flatten().min()
     }
 
     fn signal(&mut self, signal: Signal, cx: &mut Cx<'_, Self::Key>) {

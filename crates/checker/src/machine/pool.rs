@@ -218,11 +218,12 @@ impl Pool {
             Verdict::Unknown(words) => Words::Owned(format!("not checked: {words}")),
             Verdict::Pass { words, .. } | Verdict::Fail(words) => words,
         };
-        let reason = format!("{} check: {words}", check.plan.settings.kind.name());
-        check.last = Some(Last { words, took });
         if meaning == Meaning::Same && !weight_changed {
+            check.last = Some(Last { words, took });
             return;
         }
+        let reason = format!("{} check: {words}", check.plan.settings.kind.name());
+        check.last = Some(Last { words, took });
         self.changed = true;
         for server in check.subscribers.clone() {
             if meaning == Meaning::First

@@ -1,8 +1,8 @@
 //! Performs the steps of probes on real descriptors.
 //!
 //! One [`Transport`] holds every attempt under way. An attempt is a probe, a descriptor and what is still to be sent. It
-//! costs few system calls: socket, connect, one registration for both directions, the sends and receives that the probe
-//! needs, close. What is wrong on this machine (no descriptors, no route of ours, a source address that is gone) becomes
+//! costs few system calls: connect, the sends and receives that the probe needs, and one to end the connection. Sockets
+//! of streams are kept registered for the next attempt; one that is not at hand costs socket, registration and close. What is wrong on this machine (no descriptors, no route of ours, a source address that is gone) becomes
 //! [`Verdict::Unknown`] and is never taken for the server's failure.
 
 mod echo;
@@ -23,6 +23,8 @@ use tls::Configurations;
 
 /// Reads of one attempt in one turn of the loop.
 const BUDGET: usize = 16;
+/// Sockets of a family that are kept for the next attempts: enough for all that end in one turn at thousands a second.
+const KEPT: usize = 256;
 /// Bytes read at a time.
 const BUFFER: usize = 16 * 1024;
 
@@ -55,6 +57,8 @@ pub struct Transport<K: Copy> {
     key: fn(Slot) -> K,
     attempts: Vec<Option<Attempt<K>>>,
     free: Vec<Slot>,
+    /// Sockets without a connection, for IPv4 and IPv6.
+    kept: [Vec<Socket<K>>; 2],
     tls: Configurations,
     buffer: Vec<u8>,
 }
@@ -69,7 +73,14 @@ impl<K: Copy> Transport<K> {
     /// `key` wraps a slot into what the program calls its sources.
     pub fn new(key: fn(Slot) -> K) -> Self {
         let tls = Configurations::default();
-        Self { key, attempts: Vec::new(), free: Vec::new(), tls, buffer: vec![0; BUFFER] }
+        Self {
+            key,
+            attempts: Vec::new(),
+            free: Vec::new(),
+            kept: [Vec::new(), Vec::new()],
+            tls,
+            buffer: vec![0; BUFFER],
+        }
     }
 
     /// Begins an attempt.
@@ -102,6 +113,7 @@ impl<K: Copy> Transport<K> {
 
     /// The time limit has passed.
     pub fn expire(&mut self, slot: Slot, registry: &Registry<K>) -> Verdict {
+        self.spoil(slot);
         match self.drive(slot, Input::TimedOut, registry) {
             Outcome::Done(verdict) => verdict,
             Outcome::Pending | Outcome::Program(_) => {
@@ -113,6 +125,7 @@ impl<K: Copy> Transport<K> {
 
     /// The program that an attempt waited for has ended.
     pub fn exited(&mut self, slot: Slot, exited: Exited, registry: &Registry<K>) -> Outcome {
+        self.spoil(slot);
         self.drive(slot, Input::Exited(exited), registry)
     }
 
@@ -158,6 +171,8 @@ impl<K: Copy> Transport<K> {
                 (outcome, _) => return (outcome, Drained::Yes),
             }
         }
+        // From now on its readiness may be told twice in a turn.
+        self.spoil(slot);
         (Outcome::Pending, Drained::More)
     }
 
@@ -211,8 +226,27 @@ impl<K: Copy> Transport<K> {
     }
 
     fn over(&mut self, slot: Slot, verdict: Verdict) -> Outcome {
-        self.cancel(slot);
+        let attempt = self.place(slot).and_then(Option::take);
+        let Some(Attempt { target, socket, .. }) = attempt else { return Outcome::Done(verdict) };
+        self.free.push(slot);
+        let [v4, v6] = &mut self.kept;
+        let kept = if target.is_ipv6() { v6 } else { v4 };
+        match socket {
+            Some(socket) if kept.len() < KEPT => kept.extend(socket.release()),
+            Some(socket) => socket.close(),
+            None => {}
+        }
         Outcome::Done(verdict)
+    }
+
+    /// Nothing the loop still knows of a socket may be taken for its next connection: only an attempt that ends with
+    /// the one event of its socket in a turn leaves it to others.
+    fn spoil(&mut self, slot: Slot) {
+        if let Some(socket) =
+            self.place(slot).and_then(Option::as_mut).and_then(|attempt| attempt.socket.as_mut())
+        {
+            socket.spoil();
+        }
     }
 
     /// Tells the probe and does what it wants, until there is something to wait for.
@@ -268,11 +302,19 @@ impl<K: Copy> Transport<K> {
 
     /// True where the connection stands at once.
     fn connect(&mut self, slot: Slot, path: Path, key: K, registry: &Registry<K>) -> Result<bool, Fault> {
-        let Some(attempt) = self.place(slot).and_then(Option::as_mut) else { return Ok(false) };
+        let place = usize::try_from(slot.0).ok().and_then(|place| self.attempts.get_mut(place));
+        let Some(attempt) = place.and_then(Option::as_mut) else { return Ok(false) };
         if let Some(old) = attempt.socket.take() {
             old.close();
         }
-        let socket = Socket::open(path, attempt.target, &attempt.dial, key, registry)?;
+        let target = attempt.target;
+        let [v4, v6] = &mut self.kept;
+        let kept = if target.is_ipv6() { v6 } else { v4 };
+        let fits = path == Path::Stream && socket::is_plain(&attempt.dial);
+        let socket = match kept.pop_if(|_| fits) {
+            Some(socket) => socket.again(target, key)?,
+            None => Socket::open(path, target, &attempt.dial, key, registry)?,
+        };
         let connected = !socket.is_connecting();
         attempt.socket = Some(socket);
         Ok(connected)

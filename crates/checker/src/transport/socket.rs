@@ -36,6 +36,8 @@ pub(super) struct Socket<K: Copy> {
     connecting: bool,
     /// Whether the other side has closed its direction.
     ended: bool,
+    /// Whether it can serve another attempt when this one is over.
+    reusable: bool,
     carries: Carries,
 }
 
@@ -63,15 +65,46 @@ impl<K: Copy> Socket<K> {
             }
         };
         prepare(&fd, dial)?;
-        let connecting = match connect(fd.as_raw_fd(), &SockaddrStorage::from(target)) {
-            Ok(()) => false,
-            Err(Errno::EINPROGRESS) => true,
-            Err(error) => return Err(refused_at_once(error)),
-        };
+        let connecting = connecting(&fd, target)?;
         // Registered behind the connect: an event before it ("hung up") would say nothing.
         let registration =
             registry.add(&fd, key, Interest::ReadWrite).map_err(|error| local("epoll", &error))?;
-        Ok(Self { registration, fd, connecting, ended: false, carries })
+        let reusable = path == Path::Stream && is_plain(dial);
+        Ok(Self { registration, fd, connecting, ended: false, reusable, carries })
+    }
+
+    /// Connects a socket that [`Socket::release`] gave: a stream's, to a target of the same family.
+    pub(super) fn again(mut self, target: SocketAddr, key: K) -> Result<Self, Fault> {
+        self.registration.rename(key);
+        match connecting(&self.fd, target) {
+            Ok(connecting) => {
+                self.connecting = connecting;
+                Ok(self)
+            }
+            Err(fault) => {
+                self.close();
+                Err(fault)
+            }
+        }
+    }
+
+    /// Ends the connection at once and keeps the socket for another one, in place of closing it: the next attempt then
+    /// needs no new descriptor, and none to be registered, which is half of what a check costs. Nothing is reported of
+    /// it until then. None, and closed, where it is not fit for that.
+    ///
+    /// Only for a socket whose readiness has just been taken: of any other, the loop may still hold an old one, which
+    /// would be taken for the next connection's.
+    pub(super) fn release(mut self) -> Option<Self> {
+        if !self.reusable || self.connecting || common::sys::disconnect(&self.fd).is_err() {
+            self.close();
+            return None;
+        }
+        self.registration.mute();
+        self.ended = false;
+        if let Carries::Stream(stream) = &mut self.carries {
+            **stream = Stream::default();
+        }
+        Some(self)
     }
 
     pub(super) fn is_connecting(&self) -> bool {
@@ -107,7 +140,13 @@ impl<K: Copy> Socket<K> {
         Ok(false)
     }
 
-    fn pending_error(&self) -> Result<(), Fault> {
+    fn pending_error(&mut self) -> Result<(), Fault> {
+        let found = self.look_for_error();
+        self.reusable &= found.is_ok();
+        found
+    }
+
+    fn look_for_error(&self) -> Result<(), Fault> {
         match getsockopt(&self.fd, SocketError) {
             Ok(0) => Ok(()),
             Ok(code) => Err(remote(Errno::from_raw(code))),
@@ -124,19 +163,19 @@ impl<K: Copy> Socket<K> {
             },
             Carries::Echo(echo) => stream::send(&self.fd, &echo.dressed(bytes)).map(|_| ()),
         }
-        .map_err(|error| sorted(&error))
+        .map_err(|error| self.failed(&error))
     }
 
     pub(super) fn secure(&mut self, session: Session) -> Result<(), Fault> {
         match &mut self.carries {
-            Carries::Stream(stream) => stream.secure(&self.fd, session).map_err(|error| sorted(&error)),
+            Carries::Stream(stream) => stream.secure(&self.fd, session).map_err(|error| self.failed(&error)),
             Carries::Datagrams | Carries::Echo(_) => Err(Fault::Local("TLS wants a stream".into())),
         }
     }
 
     fn flush(&mut self) -> Result<(), Fault> {
         match &mut self.carries {
-            Carries::Stream(stream) => stream.flush(&self.fd).map_err(|error| sorted(&error)),
+            Carries::Stream(stream) => stream.flush(&self.fd).map_err(|error| self.failed(&error)),
             Carries::Datagrams | Carries::Echo(_) => Ok(()),
         }
     }
@@ -148,7 +187,32 @@ impl<K: Copy> Socket<K> {
             Carries::Echo(echo) => echo.receive(&self.fd, buffer),
         };
         self.ended |= matches!(received, Ok(Received::Closed));
-        received.map_err(|error| sorted(&error))
+        received.map_err(|error| self.failed(&error))
+    }
+
+    /// A socket that was in error is not used again.
+    fn failed(&mut self, error: &io::Error) -> Fault {
+        self.reusable = false;
+        sorted(error)
+    }
+
+    /// It is not used again.
+    pub(super) fn spoil(&mut self) {
+        self.reusable = false;
+    }
+}
+
+/// Whether a check connects like any other, so that a socket of one serves another.
+pub(super) fn is_plain(dial: &Dial) -> bool {
+    dial.interface.is_none() && dial.fwmark.is_none() && dial.source.is_none()
+}
+
+/// Begins to connect. False where the connection stands at once.
+fn connecting(fd: &OwnedFd, target: SocketAddr) -> Result<bool, Fault> {
+    match connect(fd.as_raw_fd(), &SockaddrStorage::from(target)) {
+        Ok(()) => Ok(false),
+        Err(Errno::EINPROGRESS) => Ok(true),
+        Err(error) => Err(refused_at_once(error)),
     }
 }
 

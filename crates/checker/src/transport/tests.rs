@@ -1,3 +1,5 @@
+mod reuse;
+
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::sync::Arc;
@@ -15,6 +17,8 @@ struct Bench {
     transport: Transport<Slot>,
     outcome: Option<Verdict>,
     deadline: Option<Instant>,
+    /// Whether the budget of a turn ended before what could be read.
+    cut_off: bool,
 }
 
 impl Process for Bench {
@@ -25,6 +29,7 @@ impl Process for Bench {
         if let Outcome::Done(verdict) = outcome {
             self.outcome = Some(verdict);
         }
+        self.cut_off |= drained == Drained::More;
         drained
     }
     fn timeout(&mut self, _: &mut Cx<'_, Slot>) {
@@ -54,7 +59,8 @@ fn probe(check: &str, target: SocketAddr) -> Box<dyn Probe> {
 /// Runs an attempt; `server` is called between the turns of the loop.
 fn attempt(check: &str, target: SocketAddr, dial: &Dial, mut server: impl FnMut()) -> Verdict {
     let mut event_loop = EventLoop::new().unwrap();
-    let mut bench = Bench { transport: Transport::new(|slot| slot), outcome: None, deadline: None };
+    let mut bench =
+        Bench { transport: Transport::new(|slot| slot), outcome: None, deadline: None, cut_off: false };
     let registry = event_loop.cx().registry().clone();
     let (slot, outcome) = bench.transport.begin(probe(check, target), target, dial, &registry);
     if let Outcome::Done(verdict) = outcome {

@@ -13,6 +13,8 @@ struct Toy {
     refreshed: u32,
     dirty: bool,
     happened: Vec<&'static str>,
+    /// Into so many pieces its status is cut.
+    pieces: usize,
     stopped: bool,
 }
 
@@ -35,6 +37,17 @@ impl App for Toy {
     }
     fn status(&mut self, _: Instant) -> Value {
         json!({ "word": self.word })
+    }
+    fn status_piece(&mut self, from: usize, now: Instant, text: &mut Vec<u8>) -> Option<usize> {
+        if self.pieces == 0 {
+            text.extend(self.status(now).to_string().into_bytes());
+            return None;
+        }
+        text.extend(format!("{}\"{}{from}\"", if from == 0 { '[' } else { ',' }, self.word).into_bytes());
+        if from + 1 == self.pieces {
+            text.push(b']');
+        }
+        Some(from + 1).filter(|next| *next < self.pieces)
     }
     fn checkpoint(&mut self) -> Option<Vec<u8>> {
         std::mem::take(&mut self.dirty).then(|| self.word.clone().into_bytes())
@@ -112,6 +125,7 @@ impl Lab {
             store,
             incoming: vec![],
             subscribers: vec![],
+            telling: VecDeque::new(),
             share: share("word = \"\""),
             prepared: None,
             stopping: false,
@@ -308,4 +322,52 @@ fn an_endless_line_is_cut_off() {
         }
     }
     assert!(lab.line(&mut bad).is_none());
+}
+
+#[test]
+fn a_large_status_is_told_in_pieces_and_others_are_served_between_them() {
+    let mut lab = Lab::new("pieces", Store::create("t").unwrap());
+    lab.child.app.pieces = 1000;
+    let mut patient = lab.connect();
+    let mut other = lab.connect();
+    patient.write_all(b"{\"id\":7,\"method\":\"status\"}\n").unwrap();
+    while lab.child.telling.is_empty() {
+        lab.event_loop.turn(&mut lab.child).unwrap();
+    }
+    other.write_all(b"{\"id\":8,\"method\":\"hello\"}\n").unwrap();
+    assert!(lab.line(&mut other).unwrap().starts_with("{\"id\":8,"));
+    assert!(!lab.child.telling.is_empty(), "the other one did not wait for the whole");
+    let reply: Value = serde_json::from_str(&lab.line(&mut patient).unwrap()).unwrap();
+    assert_eq!(reply["id"], 7);
+    let pieces: Vec<String> = (0..1000).map(|piece| piece.to_string()).collect();
+    assert_eq!(reply["result"], json!(pieces));
+    assert!(lab.child.telling.is_empty());
+
+    // Who goes away is not told the rest.
+    patient.write_all(b"{\"id\":9,\"method\":\"status\"}\n").unwrap();
+    while lab.child.telling.is_empty() {
+        lab.event_loop.turn(&mut lab.child).unwrap();
+    }
+    drop(patient);
+    while !lab.child.telling.is_empty() {
+        lab.event_loop.turn(&mut lab.child).unwrap();
+    }
+}
+
+#[test]
+fn a_status_that_a_reload_interrupts_is_begun_anew() {
+    let mut lab = Lab::new("anew", Store::create("t").unwrap());
+    lab.child.app.pieces = 3;
+    lab.child.app.word = "old".into();
+    let mut client = lab.connect();
+    client.write_all(b"{\"id\":1,\"method\":\"status\"}\n").unwrap();
+    while lab.child.telling.is_empty() {
+        lab.event_loop.turn(&mut lab.child).unwrap();
+    }
+    lab.child.app.prepared = Some("new".into());
+    lab.child.prepared = Some(Prepared { share: share("word = \"new\""), changed: true });
+    let mut cx = lab.event_loop.cx();
+    lab.child.commit(&mut cx).unwrap();
+    let reply: Value = serde_json::from_str(&lab.line(&mut client).unwrap()).unwrap();
+    assert_eq!(reply["result"], json!(["new0", "new1", "new2"]));
 }

@@ -108,10 +108,25 @@ impl<K: Copy> Server<K> {
         self.push(client, &Reply::new(id, outcome), now);
     }
 
+    /// Answers a request with a result that is JSON text already.
+    pub fn reply_text(&mut self, client: ClientId, id: u64, result: &[u8], now: Instant) {
+        let Some(waiting) = self.clients.get_mut(&client) else { return };
+        waiting.outgoing.reserve(result.len() + 64);
+        waiting.outgoing.extend(format!("{{\"id\":{id},\"result\":").into_bytes());
+        waiting.outgoing.extend_from_slice(result);
+        waiting.outgoing.extend_from_slice(b"}\n");
+        self.flush(client, now);
+    }
+
     /// Sends a client a line that it did not ask for just now (a subscription's).
     pub fn push(&mut self, id: ClientId, value: &impl Serialize, now: Instant) {
         let Some(client) = self.clients.get_mut(&id) else { return };
         client.outgoing.extend(line(value));
+        self.flush(id, now);
+    }
+
+    fn flush(&mut self, id: ClientId, now: Instant) {
+        let Some(client) = self.clients.get_mut(&id) else { return };
         if let Err(reason) = client.flush(now) {
             dropped(&reason, client.uid);
             self.clients.remove(&id);

@@ -55,6 +55,13 @@ impl<K: Copy> Slots<K> {
         self.slots.get(index).filter(|slot| slot.0 == generation)?.1
     }
 
+    fn set_key(&mut self, token: Token, key: Option<K>) {
+        let (index, generation) = parts(token);
+        if let Some(slot) = self.slots.get_mut(index).filter(|slot| slot.0 == generation) {
+            slot.1 = key;
+        }
+    }
+
     fn release(&mut self, token: Token) {
         let (index, generation) = parts(token);
         let Some(slot) = self.slots.get_mut(index).filter(|slot| slot.0 == generation) else { return };
@@ -133,6 +140,20 @@ impl<K: Copy> Registration<K> {
     /// Where the kernel refuses.
     pub fn change(&self, interest: Interest) -> io::Result<()> {
         self.registry.inner.mio.reregister(&mut SourceFd(&self.fd), self.token, interest.into())
+    }
+
+    /// Reports nothing until it is renamed: for a descriptor that is kept for later. No system call.
+    pub fn mute(&self) {
+        self.set_key(None);
+    }
+
+    /// Reports under another key from now on. No system call.
+    pub fn rename(&self, key: K) {
+        self.set_key(Some(key));
+    }
+
+    fn set_key(&self, key: Option<K>) {
+        self.registry.inner.slots.borrow_mut().set_key(self.token, key);
     }
 
     /// Ends the registration without a system call: for a descriptor that is closed next (closing takes it

@@ -1,5 +1,6 @@
 //! The only unsafe code of Holdfast: what neither std nor nix offer safely.
 //!
+//! * [`disconnect()`]: a socket back from its connection
 //! * [`inherit`]: descriptors that an exec'ing parent left open for us
 //! * [`memory`]: free memory back to the system
 //! * `netlink`: raw message layouts
@@ -12,6 +13,7 @@
 //! Every block names its precondition and who guarantees it; every public function is safe to call.
 #![expect(unsafe_code, reason = "this is the one module that may: see its documentation")]
 
+mod disconnect;
 pub mod inherit;
 pub mod memory;
 pub(crate) mod netlink;
@@ -20,3 +22,5 @@ pub mod raw;
 pub mod resources;
 pub mod script;
 pub mod spawn;
+
+pub use disconnect::disconnect;

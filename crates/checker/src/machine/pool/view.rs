@@ -84,8 +84,29 @@ pub struct CheckView {
 impl Pool {
     /// The whole state.
     pub fn status(&self, now: Instant) -> Vec<VirtualServerView> {
-        let services = self.order.iter().filter_map(|id| self.virtual_servers.get(id));
-        services.map(|service| self.view(service, now)).collect()
+        self.status_from(0, usize::MAX, now).0
+    }
+
+    /// The state of the virtual servers from this one on, in the order of the plan, until so many servers are told of;
+    /// and the place of the next.
+    pub fn status_from(
+        &self,
+        from: usize,
+        servers: usize,
+        now: Instant,
+    ) -> (Vec<VirtualServerView>, Option<usize>) {
+        let (mut views, mut told, mut next) = (Vec::new(), 0, from);
+        for id in self.order.iter().skip(from) {
+            if told >= servers {
+                return (views, Some(next));
+            }
+            next += 1;
+            let Some(service) = self.virtual_servers.get(id) else { continue };
+            // A virtual server without servers costs a line, too.
+            told += service.servers.len().max(1);
+            views.push(self.view(service, now));
+        }
+        (views, None)
     }
 
     fn view(&self, service: &VirtualServer, now: Instant) -> VirtualServerView {
