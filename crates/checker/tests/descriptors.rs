@@ -26,7 +26,10 @@ fn the_limit_is_raised_to_what_the_checks_need() {
 /// Sockets that are bound to a source are opened anew for each attempt.
 fn without_descriptors_nobody_is_taken_for_dead() {
     let server = Server::new(drop);
-    let mut running = Running::start(&one(server.address, "type = \"tcp\", source = \"127.0.0.1\", retry_delay = \"50ms\""));
+    let mut running = Running::start(&one(
+        server.address,
+        "type = \"tcp\", source = \"127.0.0.1\", retry_delay = \"50ms\"",
+    ));
     running.until_result("connection accepted");
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
     setrlimit(Resource::RLIMIT_NOFILE, 3, hard).unwrap();
