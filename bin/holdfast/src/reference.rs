@@ -53,7 +53,10 @@ fn place(path: &str) -> Option<(String, String)> {
         "vrrp" | "checker" | "watchdog" | "global" if key == "resources" || key == "network_namespace" => {
             last
         }
-        "vrrp" if !["instance", "script", "file", "process", "sync_group", "static"].contains(&key) => {
+        "vrrp"
+            if !["instance", "script", "file", "process", "sync_group", "static", "ipvs_sync"]
+                .contains(&key) =>
+        {
             "vrrp.instance"
         }
         "virtual_addresses" | "excluded_addresses" => "address",

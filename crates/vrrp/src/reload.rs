@@ -8,7 +8,7 @@ use std::fmt;
 
 use crate::machine::id::Key;
 use crate::machine::object::Object;
-use crate::plan::{FilePlan, GroupPlan, InstancePlan, Plan, ProcessPlan, ScriptPlan};
+use crate::plan::{FilePlan, GroupPlan, InstancePlan, IpvsSyncPlan, Plan, ProcessPlan, ScriptPlan};
 
 /// What happens to one object.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,6 +81,22 @@ pub fn diff(old: &Plan, new: &Plan) -> Vec<Step> {
             changes: |a: &Object, b: &Object| {
                 let (a, b) = (a.to_string(), b.to_string());
                 if a == b { vec!["options".to_owned()] } else { vec![format!("was {a}")] }
+            },
+        },
+    );
+    let sync = |plan: &Plan| plan.ipvs_sync.iter().map(|sync| ((), sync.clone())).collect::<BTreeMap<_, _>>();
+    compare(
+        &mut steps,
+        &sync(old),
+        &sync(new),
+        &Kind {
+            object: |_: &IpvsSyncPlan| "vrrp ipvs_sync".to_owned(),
+            place: |sync: &IpvsSyncPlan| sync.settings.to_string(),
+            changes: |a: &IpvsSyncPlan, b: &IpvsSyncPlan| {
+                let mut list = Changes::default();
+                list.word("instance", a.instance == b.instance);
+                list.value("settings", &a.settings, &b.settings);
+                list.0
             },
         },
     );

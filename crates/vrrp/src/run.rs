@@ -19,6 +19,7 @@ use common::surroundings::Surroundings;
 use serde_json::{Value, json};
 
 use crate::effects::Effects;
+use crate::effects::ipvs_sync::IpvsSync;
 use crate::effects::kernel::Kernel;
 use crate::effects::leftovers::Leftovers;
 use crate::effects::objects::Watch;
@@ -214,7 +215,8 @@ impl Running {
         let scripts = scripts.map_err(|error| failed("scripts", &error, Exit::Failed))?;
         let refusals = Refusals::new(run_dir, ChildKey::App(Key::Filter), registry);
         let interfaces = (virtual_links, Tuning::new(run_dir), refusals);
-        let effects = Effects::new(kernel, scripts, interfaces, registry.clone(), listener_key);
+        let sync = IpvsSync::new(run_dir);
+        let effects = Effects::new(kernel, scripts, interfaces, sync, registry.clone(), listener_key);
         let effects = effects.map_err(|error| {
             let denied = error.kind() == std::io::ErrorKind::PermissionDenied;
             failed("packet socket", &error, if denied { Exit::Permission } else { Exit::Failed })
@@ -247,6 +249,7 @@ impl Running {
         {
             log::warn!("starting afresh: {error}");
         }
+        running.effects.ipvs_sync.clean(configured.plan.ipvs_sync.is_some(), now);
         running.router.start(now, &mut running.actions);
         running.settle(now);
         running.effects.settle_settings(now, &mut running.news);
@@ -335,6 +338,9 @@ impl Running {
         if self.watch.poll_timeout().is_some_and(|due| due <= now) {
             self.watch.timeout(now, &mut self.news);
         }
+        if self.effects.ipvs_sync.poll_timeout().is_some_and(|due| due <= now) {
+            self.effects.ipvs_sync.timeout(now);
+        }
         if self.router.poll_timeout().is_some_and(|due| due <= now) {
             self.router.handle_timeout(now, &mut self.actions);
         }
@@ -342,8 +348,8 @@ impl Running {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        let Effects { kernel, refusals, scripts, .. } = &self.effects;
-        let own = [self.router.poll_timeout(), self.watch.poll_timeout()];
+        let Effects { kernel, refusals, scripts, ipvs_sync, .. } = &self.effects;
+        let own = [self.router.poll_timeout(), self.watch.poll_timeout(), ipvs_sync.poll_timeout()];
         let trackers = [self.files.poll_timeout(), self.processes.poll_timeout()];
         let kernel = [kernel.poll_timeout(), refusals.poll_timeout(), scripts.poll_timeout()];
         own.into_iter().chain(trackers).chain(kernel).flatten().min()
@@ -418,6 +424,7 @@ impl App for Vrrp {
         let Some(running) = &self.running else { return Value::Null };
         let mut status = serde_json::to_value(running.router.status(now)).unwrap_or_default();
         if let Some(fields) = status.as_object_mut() {
+            fields.insert("ipvs_sync".to_owned(), running.effects.ipvs_sync.status());
             fields.insert("process_reports_refused".to_owned(), running.processes.trouble().into());
         }
         status

@@ -152,7 +152,11 @@ pub(super) const KEYWORDS: &[Keyword<Instance>] = &[
         how: How::Lost,
     },
     Keyword { names: &["smtp_alert"], key: "it has not been built", how: How::Lost },
-    Keyword { names: &["lvs_sync_daemon_interface"], key: "it has not been built", how: How::Lost },
+    Keyword {
+        names: &["lvs_sync_daemon_interface"],
+        key: "[vrrp.ipvs_sync]",
+        how: How::By(super::sync::interface),
+    },
 ];
 
 /// Reads `vrrp_instance NAME { … }`.
@@ -165,6 +169,7 @@ pub(super) fn instance(site: &mut Site, item: &Item, cx: &mut Context) {
         Instance { table, v6: None, wants_master: false, user: None, wish: vmac::Wish::default() };
     read("vrrp_instance", KEYWORDS, &mut instance, item.items(), cx);
     instance.finish(site, item, cx);
+    super::sync::of_instance(&mut instance, site);
     site.instances.push(instance.table);
 }
 

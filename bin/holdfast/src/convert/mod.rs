@@ -23,6 +23,7 @@ mod rule;
 mod service;
 mod site;
 mod source;
+mod sync;
 #[cfg(test)]
 mod tests;
 mod toml;

@@ -21,6 +21,7 @@ pub(super) struct Site {
     pub(super) vrrp: Table,
     checker: Table,
     pub(super) statics: Table,
+    pub(super) sync: Table,
     pub(super) vrrp_version: Option<Value>,
     /// `vmac_prefix` and `vrrp_strict`.
     pub(super) vmac_prefix: Option<String>,
@@ -189,6 +190,11 @@ pub(super) const GLOBAL: &[Keyword<Site>] = &[
         key: "interface of a static address",
         how: How::By(default_interface),
     },
+    Keyword {
+        names: &["lvs_sync_daemon"],
+        key: "[vrrp.ipvs_sync]",
+        how: How::By(super::sync::lvs_sync_daemon),
+    },
     Keyword { names: &["checker_log_all_failures"], key: "log_all_failures of a check", how: How::Lost },
     Keyword {
         names: &["dynamic_interfaces"],
@@ -344,7 +350,6 @@ pub(super) const GLOBAL: &[Keyword<Site>] = &[
         how: How::By(kernel::flush_at_stop),
     },
     Keyword { names: &["lvs_timeouts"], key: "checker.timeouts", how: How::By(kernel::timeouts) },
-    Keyword { names: &["lvs_sync_daemon"], key: "it has not been built", how: How::Lost },
 ];
 
 /// Reads the whole file.
@@ -354,6 +359,7 @@ pub(super) fn site(items: &[Item], cx: &mut Context) -> Site {
         vrrp: Table::new("[vrrp]"),
         checker: Table::new("[checker]"),
         statics: Table::new("[vrrp.static]"),
+        sync: Table::new("[vrrp.ipvs_sync]"),
         ..Site::default()
     };
     // keepalived wants some things before others; the order of the file does not matter here.
@@ -400,7 +406,7 @@ impl Site {
     pub(super) fn render(self, from: &str) -> String {
         let mut root = self.root;
         root.comments = vec![format!("Converted from {from} by holdfast convert.")];
-        root.children = [self.global, self.vrrp, self.statics, self.checker].into_iter().collect();
+        root.children = [self.global, self.vrrp, self.statics, self.sync, self.checker].into_iter().collect();
         for tables in [self.scripts, self.files, self.processes, self.instances, self.groups, self.services] {
             root.children.extend(tables);
         }

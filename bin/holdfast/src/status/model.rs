@@ -89,6 +89,7 @@ pub(crate) struct Vrrp {
     pub(crate) files: Vec<File>,
     pub(crate) processes: Vec<Process>,
     pub(crate) objects: Vec<Object>,
+    pub(crate) ipvs_sync: Option<IpvsSync>,
     /// Why the kernel does not report processes.
     pub(crate) process_reports_refused: Option<String>,
 }
@@ -130,6 +131,16 @@ pub(crate) struct Advertisements {
     pub(crate) received: u64,
     pub(crate) send_failed: u64,
     pub(crate) rejected: std::collections::BTreeMap<String, u64>,
+}
+
+/// The kernel's daemons for connections.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct IpvsSync {
+    pub(crate) interface: String,
+    pub(crate) id: u8,
+    pub(crate) running: Vec<String>,
+    pub(crate) error: Option<String>,
 }
 
 /// A route, a rule or a static address.

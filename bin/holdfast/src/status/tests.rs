@@ -31,6 +31,7 @@ fn whole() -> Value {
             "lateness": { "last_us": 100, "worst_us": 1_250_000, "stalls": 3, "last_stall_s": 61.5 },
             "resources_refused": ["resources: the kernel refuses nice -5: EPERM (CAP_SYS_NICE is missing)"],
             "files": [{ "name": "drain", "path": "/run/holdfast/drain", "number": -30 }],
+            "ipvs_sync": { "interface": "eth1", "id": 51, "running": [], "error": "this kernel has no IPVS" },
             "objects": [
                 { "kind": "route", "object": "route 10.0.0.0/8 via 10.0.0.1", "instance": "VI_1", "installed": false,
                   "error": "there is another" },
@@ -67,6 +68,7 @@ fn everything_reads_at_a_glance_and_begins_with_what_is_wrong() {
 ! VI_2: peer 10.0.0.3 has another advert_interval: 2s there, 1s here
 ! script chk_nginx fails: 1
 ! route 10.0.0.0/8 via 10.0.0.1 of VI_1 is not installed: there is another
+! connections are not synchronised: this kernel has no IPVS
 ! the kernel's IPVS table cannot be reached
 ! the kernel refuses: add tcp 192.0.2.1:80: no such scheduler
 ! tcp 192.168.1.100:80: 1 of 2 real servers down
@@ -102,6 +104,8 @@ drain  -30     /run/holdfast/drain
 ROUTE, RULE                     OF      STATE
 route 10.0.0.0/8 via 10.0.0.1   VI_1    MISSING
 rule 1000: from all lookup 100  static  installed
+
+IPVS SYNC none on eth1, id 51
 
 VIRTUAL SERVER tcp 192.168.1.100:80  wrr dr  1 of 2 alive, quorum 1 met
   REAL SERVER      STATE  WEIGHT    ACTIVE  INACTIVE  CHECKS

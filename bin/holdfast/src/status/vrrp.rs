@@ -32,6 +32,9 @@ pub(super) fn problems(part: &Vrrp) -> Vec<String> {
             problems.push(format!("{} {} is not installed: {error}", object.kind, object.named()));
         }
     }
+    if let Some(error) = part.ipvs_sync.as_ref().and_then(|sync| sync.error.as_ref()) {
+        problems.push(format!("connections are not synchronised: {error}"));
+    }
     if let Some(why) = &part.process_reports_refused {
         problems.push(format!("processes are looked for once a second: {why}"));
     }
@@ -170,6 +173,10 @@ pub(super) fn render(part: &Vrrp, colour: bool) -> String {
             grid.row(vec![object.object.as_str().into(), owner.into(), state]);
         }
         out.push_str(&format!("\n{}", grid.render(0, colour)));
+    }
+    if let Some(sync) = &part.ipvs_sync {
+        let running = if sync.running.is_empty() { "none".to_owned() } else { sync.running.join(" and ") };
+        out.push_str(&format!("\nIPVS SYNC {running} on {}, id {}\n", sync.interface, sync.id));
     }
     out
 }

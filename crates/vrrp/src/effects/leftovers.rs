@@ -28,7 +28,7 @@ pub struct Leftovers {
 
 /// A file with a line for each.
 #[derive(Debug)]
-struct List {
+pub(super) struct List {
     file: PathBuf,
     written: Option<String>,
 }
@@ -36,8 +36,7 @@ struct List {
 impl Leftovers {
     /// The lists in this run directory.
     pub fn new(run_dir: &Path) -> Self {
-        let list = |name| List { file: run_dir.join(name), written: None };
-        Self { addresses: list("vrrp.addresses"), objects: list("vrrp.objects") }
+        Self { addresses: List::new(run_dir, "vrrp.addresses"), objects: List::new(run_dir, "vrrp.objects") }
     }
 
     /// The addresses that an earlier run wrote down, that are there with our mark, and that nobody wants any more.
@@ -67,11 +66,16 @@ impl Leftovers {
 }
 
 impl List {
-    fn read(&self) -> String {
+    /// The file of this name in the run directory.
+    pub(super) fn new(run_dir: &Path, name: &str) -> Self {
+        Self { file: run_dir.join(name), written: None }
+    }
+
+    pub(super) fn read(&self) -> String {
         std::fs::read_to_string(&self.file).unwrap_or_default()
     }
 
-    fn write(&mut self, text: String) {
+    pub(super) fn write(&mut self, text: String) {
         if self.written.as_ref() == Some(&text) {
             return;
         }

@@ -4,6 +4,7 @@
 //! feeds to the core; nothing here decides anything. [`kernel`] is the other direction: what the kernel reports.
 
 mod addresses;
+pub mod ipvs_sync;
 pub mod kernel;
 pub mod leftovers;
 pub mod objects;
@@ -29,6 +30,7 @@ use crate::machine::fact::{Fact, Severity};
 use crate::machine::id::{Family, InstanceId, LinkIndex, LinkName, Tag};
 use crate::wire::{announce, frame};
 use addresses::Batch;
+use ipvs_sync::IpvsSync;
 use kernel::Kernel;
 use refusals::Refusals;
 use scripts::Scripts;
@@ -59,6 +61,8 @@ pub struct Effects<K: Copy> {
     batch: Batch,
     changed_links: bool,
     objects: objects::Batch,
+    /// The kernel's daemons for connections.
+    pub ipvs_sync: IpvsSync,
     // Kept between announcements for its memory.
     frame: Vec<u8>,
     moved: bool,
@@ -74,6 +78,7 @@ impl<K: Copy> Effects<K> {
         kernel: Kernel<K>,
         scripts: Scripts<K>,
         (virtual_links, tuning, refusals): (VirtualLinks, Tuning, Refusals<K>),
+        ipvs_sync: IpvsSync,
         registry: Registry<K>,
         listener_key: fn(LinkName, Family) -> K,
     ) -> io::Result<Self> {
@@ -94,6 +99,7 @@ impl<K: Copy> Effects<K> {
             batch: Batch::default(),
             changed_links: false,
             objects: objects::Batch::default(),
+            ipvs_sync,
             frame: Vec::new(),
             moved: false,
             facts: Vec::new(),
@@ -190,6 +196,7 @@ impl<K: Copy> Effects<K> {
             | Action::Announce { .. }
             | Action::RunScript { .. }
             | Action::StopScript { .. }
+            | Action::IpvsSync(_)
             | Action::Notify(_)
             | Action::Report(_) => return Some(action),
         }
@@ -225,6 +232,8 @@ impl<K: Copy> Effects<K> {
             }
             Action::RunScript { script, run } => self.scripts.run(script, run, now, news),
             Action::StopScript { script } => self.scripts.stop(script, now),
+            // A daemon that cannot be started may not hold up the addresses, nor their announcements.
+            Action::IpvsSync(wanted) => self.ipvs_sync.want(*wanted, now),
             Action::Notify(notification) => self.scripts.notify(notification, now),
             Action::Report(fact) => {
                 self.moved |= matches!(fact, Fact::Transition { .. });

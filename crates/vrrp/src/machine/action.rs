@@ -12,6 +12,7 @@ use std::time::Duration;
 use super::address::{Lifetime, VirtualAddress};
 pub use super::fact::{Cause, Fact, Reason, Severity, StateName};
 use super::id::{Family, LinkIndex, LinkName, Mac, Name, Tag, Vrid};
+use super::ipvs_sync::WantedSync;
 pub use super::ledger::{Request, Verb};
 use crate::wire::hmac::Keyring;
 
@@ -91,6 +92,8 @@ pub enum Action {
         /// The interfaces.
         promoting: Vec<LinkName>,
     },
+    /// Let these of the kernel's daemons for connections run and no others; with none, take away what we started.
+    IpvsSync(Option<WantedSync>),
     /// Send gratuitous ARP (IPv4) or unsolicited neighbour advertisements (IPv6), back to back.
     Announce {
         /// Whose.
@@ -283,6 +286,10 @@ impl fmt::Display for Action {
             }
             Self::EnsureLink { instance, link } => write!(f, "link {instance} {link}"),
             Self::RemoveLink { instance, link } => write!(f, "remove link {instance} {link}"),
+            Self::IpvsSync(wanted) => match wanted {
+                Some(wanted) => write!(f, "ipvs sync {wanted}"),
+                None => f.write_str("ipvs sync ended"),
+            },
             Self::Objects(requests) => {
                 f.write_str("objects")?;
                 for Request { verb, object } in requests {

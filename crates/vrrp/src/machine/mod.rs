@@ -16,6 +16,7 @@ mod group;
 pub mod id;
 mod index;
 mod instance;
+pub mod ipvs_sync;
 pub mod ledger;
 mod limiter;
 mod links;

@@ -16,6 +16,7 @@ use super::group::Group;
 use super::id::{Family, InstanceId, Key, LinkName, Name, Tag, Vrid};
 use super::index::Index;
 use super::instance::{Cx, Instance, State};
+use super::ipvs_sync::WantedSync;
 use super::limiter::Limiter;
 use super::links::Links;
 use super::process::Process;
@@ -29,6 +30,7 @@ use objects::Notice;
 
 mod assess;
 mod checkpoint;
+mod ipvs_sync;
 mod listen;
 mod objects;
 mod picture;
@@ -59,6 +61,8 @@ pub struct Router {
     listeners: Listeners,
     index: Index,
     objects: objects::Objects,
+    // The daemons that were told last.
+    sync: Option<WantedSync>,
     deadlines: Deadlines<Owner>,
     stray: Limiter,
     // For signed adverts only.
@@ -103,6 +107,7 @@ impl Router {
             listeners: Listeners::default(),
             index: Index::default(),
             objects: objects::Objects::default(),
+            sync: None,
             deadlines: Deadlines::new(),
             stray: Limiter::default(),
             time_of_day: None,

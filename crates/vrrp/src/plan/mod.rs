@@ -22,12 +22,14 @@ use crate::wire::reach::{self, Peer};
 
 mod address;
 mod instance;
+mod ipvs_sync;
 mod layers;
 mod object;
 mod parts;
 mod process;
 mod read;
 
+pub use ipvs_sync::IpvsSyncPlan;
 pub use process::{Arguments, Exactness, ProcessPlan};
 pub use read::plan;
 
@@ -48,6 +50,8 @@ pub struct Plan {
     pub statics: Vec<Object>,
     /// What the process lives in, as far as `[vrrp]` says it.
     pub surroundings: Surroundings,
+    /// The kernel's daemons that tell other directors of connections.
+    pub ipvs_sync: Option<IpvsSyncPlan>,
 }
 
 impl Plan {
@@ -67,7 +71,7 @@ impl Plan {
     /// There is nothing to do: the process is not needed.
     #[must_use]
     pub const fn is_idle(&self) -> bool {
-        self.instances.is_empty() && self.statics.is_empty()
+        self.instances.is_empty() && self.statics.is_empty() && self.ipvs_sync.is_none()
     }
 
     /// Every route, rule and static address that may be installed at some time.

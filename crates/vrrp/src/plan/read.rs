@@ -13,7 +13,7 @@ use super::instance::{self, Read};
 use super::layers::Layers;
 use super::object::{self, Placed, Places};
 use super::parts::{self, Known, Named, WEIGHTS};
-use super::{FilePlan, GroupPlan, Plan, ScriptPlan, Tracked, process};
+use super::{FilePlan, GroupPlan, Plan, ScriptPlan, Tracked, ipvs_sync, process};
 use crate::machine::action::Command;
 use crate::machine::id::{Key, LinkName, Name};
 use crate::machine::object::Object;
@@ -28,6 +28,7 @@ pub fn plan(root: &mut Table<'_>, d: &mut Diagnostics) -> Plan {
     let known = Known { scripts: known_scripts, files: known_files, processes: known_processes };
     let statics = object::statics(&mut vrrp, d);
     let surroundings = surroundings::read(&mut vrrp, d);
+    let sync = vrrp.table("ipvs_sync", d);
     let instances = vrrp.tables("instance", d);
     let groups = vrrp.tables("sync_group", d);
     instance::refuse_own_keys(&mut vrrp, d);
@@ -40,9 +41,10 @@ pub fn plan(root: &mut Table<'_>, d: &mut Diagnostics) -> Plan {
     check_virtual_links(&read, d);
     check_objects(&read, &statics, d);
     let groups = self::groups(groups, &read, &known, d);
+    let ipvs_sync = sync.and_then(|table| ipvs_sync::read(table, &read, d));
     let statics = statics.into_iter().map(|(object, _)| object).collect();
     let instances = read.into_iter().filter_map(|r| r.plan).collect();
-    let plan = Plan { instances, groups, scripts, files, processes, statics, surroundings };
+    let plan = Plan { instances, groups, scripts, files, processes, statics, surroundings, ipvs_sync };
     check_unused(&plan, &known, d);
     // Everything that may stand in it was asked for by `check_defaults`, which also told what was unknown.
     plan
@@ -164,7 +166,7 @@ fn groups(tables: Vec<Table<'_>>, read: &[Read], known: &Known, d: &mut Diagnost
     groups
 }
 
-fn unknown_instance(member: &Located<String>, read: &[Read], d: &mut Diagnostics) {
+pub(super) fn unknown_instance(member: &Located<String>, read: &[Read], d: &mut Diagnostics) {
     let known: Vec<&str> = read.iter().map(|r| r.name.value.as_str()).take(20).collect();
     let fault = d.error(member.span, format!("there is no instance \"{}\"", member.value));
     if !known.is_empty() {

@@ -462,7 +462,8 @@ impl World {
                 | Action::Guard { .. }
                 | Action::EnsureLink { .. }
                 | Action::RemoveLink { .. }
-                | Action::Objects(_) => {}
+                | Action::Objects(_)
+                | Action::IpvsSync(_) => {}
             }
         }
         let node = &self.nodes[n];

@@ -2,6 +2,7 @@
 //! at a time where there are processors for them.
 
 mod holdfast;
+mod sync;
 mod wires;
 
 fn in_the_test_kernel(prefix: &str) -> lab::Result {
@@ -38,4 +39,9 @@ fn in_the_test_kernel_tun() -> lab::Result {
 #[test]
 fn in_the_test_kernel_more() -> lab::Result {
     in_the_test_kernel("holdfast::more::")
+}
+
+#[test]
+fn in_the_test_kernel_sync() -> lab::Result {
+    in_the_test_kernel("sync::")
 }

@@ -61,6 +61,7 @@ impl Router {
         if self.phase == Phase::New {
             return;
         }
+        self.follow_sync(out);
         let holds = |id: &&InstanceId| {
             let instance = self.instances.get(id);
             instance.is_some_and(|i| matches!(i.state, State::Master(_) | State::Releasing(_)))

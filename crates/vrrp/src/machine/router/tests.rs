@@ -18,6 +18,7 @@ use crate::wire::checksum::Form;
 mod addresses;
 mod groups;
 mod guard;
+mod ipvs_sync;
 mod objects;
 mod processes;
 mod properties;

@@ -111,6 +111,7 @@ impl Ledger {
                 | Action::StopScript { .. }
                 | Action::Notify(_)
                 | Action::Objects(_)
+                | Action::IpvsSync(_)
                 | Action::Report(_) => {}
             }
         }
