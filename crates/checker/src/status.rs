@@ -118,6 +118,8 @@ fn check(view: &CheckView) -> Value {
         "attempts": view.attempts,
         "failures": view.failures,
         "local_errors": view.local_errors,
+        "certificate_left_s": view.certificate_left,
+        "warning": view.warning,
     })
 }
 

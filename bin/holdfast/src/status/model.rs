@@ -227,6 +227,9 @@ pub(crate) struct VirtualServer {
     pub(crate) quorum_met: bool,
     pub(crate) sorry_active: bool,
     pub(crate) sorry_server: Option<String>,
+    pub(crate) sorry_alive: Option<bool>,
+    pub(crate) suspended: bool,
+    pub(crate) leaving: Vec<Leaving>,
     pub(crate) real_servers: Vec<RealServer>,
 }
 
@@ -252,6 +255,9 @@ pub(crate) struct RealServer {
     pub(crate) alive: bool,
     pub(crate) weight: i64,
     pub(crate) effective_weight: i64,
+    pub(crate) backup: bool,
+    pub(crate) standby: bool,
+    pub(crate) slow_start: bool,
     pub(crate) active_connections: Option<u64>,
     pub(crate) inactive_connections: Option<u64>,
     pub(crate) since_s: Option<f64>,
@@ -268,4 +274,16 @@ pub(crate) struct Check {
     pub(crate) last_duration_us: Option<f64>,
     pub(crate) since_s: Option<f64>,
     pub(crate) failures: u64,
+    pub(crate) local_errors: u64,
+    pub(crate) warning: Option<String>,
+}
+
+/// A server that keeps its connections for a while.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Leaving {
+    pub(crate) address: String,
+    pub(crate) left_s: f64,
+    pub(crate) active_connections: Option<u64>,
+    pub(crate) inactive_connections: Option<u64>,
 }

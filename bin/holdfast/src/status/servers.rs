@@ -1,7 +1,7 @@
 //! Virtual and real servers and their checks.
 
 use super::grid::{Cell, Grid, Tone, painted};
-use super::model::{Check, Checker, Ipvs, RealServer, VirtualServer};
+use super::model::{Check, Checker, Ipvs, Leaving, RealServer, VirtualServer};
 use super::text::{ago, took};
 
 /// What is wrong with the servers.
@@ -24,6 +24,10 @@ pub(super) fn problems(part: &Checker) -> Vec<String> {
             problems.push(format!("{name} has no quorum: {down} of {all} real servers down{sorry}"));
         } else if down > 0 {
             problems.push(format!("{name}: {down} of {all} real servers down"));
+        }
+        for real in &server.real_servers {
+            let warnings = real.checks.iter().filter_map(|check| check.warning.as_ref());
+            problems.extend(warnings.map(|warning| format!("{name}: {}: {warning}", real.address)));
         }
     }
     problems
@@ -63,29 +67,31 @@ fn block(server: &VirtualServer, colour: bool) -> String {
     };
     let sorry = match &server.sorry_server {
         Some(address) if server.sorry_active => format!(", sorry server {address} ACTIVE"),
+        Some(address) if server.sorry_alive == Some(false) => format!(", sorry server {address} DOWN"),
         Some(address) => format!(", sorry server {address} waits"),
         None => String::new(),
     };
+    let rest = if server.suspended { ", not checked: its address is not on this machine" } else { "" };
     let how = format!("{} {}", server.scheduler, server.forward);
     let mut out = format!(
-        "VIRTUAL SERVER {}  {}  {alive} of {} alive, quorum {} {}{sorry}\n",
+        "VIRTUAL SERVER {}  {}  {alive} of {} alive, quorum {} {}{sorry}{rest}\n",
         name(server),
         how.trim_end(),
         server.real_servers.len(),
         server.quorum,
         painted(&met, colour),
     );
+    let leaving = server.leaving.iter().map(leaving);
     if server.real_servers.is_empty() {
+        leaving.for_each(|line| out.push_str(&format!("  {line}\n")));
         return out;
     }
     let mut grid = Grid::new(&["REAL SERVER", "STATE", "WEIGHT", "ACTIVE", "INACTIVE", "CHECKS"]);
     for real in &server.real_servers {
-        let state =
-            if real.alive { Cell("up".to_owned(), Tone::Good) } else { Cell("DOWN".to_owned(), Tone::Bad) };
         let (first, others) = checks(real);
         grid.row(vec![
             real.address.as_str().into(),
-            state,
+            state(real),
             weight(real).into(),
             real.active_connections.map_or_else(|| "-".to_owned(), |count| count.to_string()).into(),
             real.inactive_connections.map_or_else(|| "-".to_owned(), |count| count.to_string()).into(),
@@ -96,14 +102,34 @@ fn block(server: &VirtualServer, colour: bool) -> String {
         }
     }
     out.push_str(&grid.render(2, colour));
+    leaving.for_each(|line| out.push_str(&format!("  {line}\n")));
     out
+}
+
+fn state(real: &RealServer) -> Cell {
+    let (word, tone) = match (real.alive, real.backup) {
+        (false, _) => ("DOWN", Tone::Bad),
+        (true, false) => ("up", Tone::Good),
+        (true, true) if real.standby => ("backup, waits", Tone::Calm),
+        (true, true) => ("backup, SERVES", Tone::Good),
+    };
+    Cell(word.to_owned(), tone)
+}
+
+fn leaving(leaving: &Leaving) -> String {
+    let connections = match (leaving.active_connections, leaving.inactive_connections) {
+        (Some(active), Some(inactive)) => format!("{} connections left, ", active.saturating_add(inactive)),
+        _ => String::new(),
+    };
+    format!("{} leaves: {connections}for {} at most", leaving.address, ago(leaving.left_s))
 }
 
 fn weight(real: &RealServer) -> String {
     if real.weight == real.effective_weight {
         real.weight.to_string()
     } else {
-        format!("{} (of {})", real.effective_weight, real.weight)
+        let grows = if real.slow_start { ", grows" } else { "" };
+        format!("{} (of {}{grows})", real.effective_weight, real.weight)
     }
 }
 
@@ -122,6 +148,9 @@ fn check(check: &Check) -> Cell {
     let mut more = Vec::new();
     if check.failures > 0 {
         more.push(format!("{} failures", check.failures));
+    }
+    if check.local_errors > 0 {
+        more.push(format!("{} times not possible here", check.local_errors));
     }
     if let Some(since) = check.since_s {
         let word = if check.up == Some(false) { "down" } else { "for" };

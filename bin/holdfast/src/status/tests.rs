@@ -158,3 +158,44 @@ fn times_are_told_by_their_two_largest_units() {
         assert_eq!(text::took(micros), expected);
     }
 }
+
+#[test]
+fn backups_leaving_and_resting_are_told() {
+    let check = |more: Value| {
+        let mut check =
+            json!({ "type": "https", "up": true, "last_result": "status 200", "since_s": 5, "failures": 0 });
+        for (key, value) in more.as_object().into_iter().flatten() {
+            check[key] = value.clone();
+        }
+        check
+    };
+    let status = json!({ "checker": { "ipvs": { "services": 1 }, "virtual_servers": [
+        { "address": "192.0.2.1:443", "protocol": "tcp", "scheduler": "wrr", "forward": "nat", "quorum": 1, "quorum_met": true,
+          "sorry_server": "10.0.0.9:443", "sorry_active": false, "sorry_alive": false, "suspended": true,
+          "leaving": [{ "address": "10.0.0.7:443", "left_s": 297, "active_connections": 3, "inactive_connections": 1 },
+                      { "address": "10.0.0.8:443", "left_s": 5, "active_connections": null, "inactive_connections": null }],
+          "real_servers": [
+            { "address": "10.0.0.1:443", "alive": true, "weight": 100, "effective_weight": 20, "slow_start": true,
+              "checks": [check(json!({ "warning": "certificate expires in 3 days", "certificate_left_s": 260_000 }))] },
+            { "address": "10.0.0.2:443", "alive": true, "weight": 1, "effective_weight": 1, "backup": true, "standby": false,
+              "checks": [check(json!({ "local_errors": 2 }))] },
+            { "address": "10.0.0.3:443", "alive": true, "weight": 1, "effective_weight": 0, "backup": true, "standby": true,
+              "checks": [] } ] } ] } });
+    let expected = "\
+! tcp 192.0.2.1:443: 10.0.0.1:443: certificate expires in 3 days
+
+VIRTUAL SERVER tcp 192.0.2.1:443  wrr nat  3 of 3 alive, quorum 1 met, sorry server 10.0.0.9:443 DOWN, not checked: its address is not on this machine
+  REAL SERVER   STATE           WEIGHT            ACTIVE  INACTIVE  CHECKS
+  10.0.0.1:443  up              20 (of 100, grows)  -       -         https: status 200 (for 5s)
+  10.0.0.2:443  backup, SERVES  1                 -       -         https: status 200 (2 times not possible here, for 5s)
+  10.0.0.3:443  backup, waits   0 (of 1)          -       -         none
+  10.0.0.7:443 leaves: 4 connections left, for 4m57s at most
+  10.0.0.8:443 leaves: for 5s at most
+
+IPVS TABLE 1 services, 0 destinations, 0 repairs
+";
+    let squeeze = |text: &str| {
+        text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect::<Vec<_>>()
+    };
+    assert_eq!(squeeze(&text::render(&status, Some(What::Servers), false)), squeeze(expected));
+}

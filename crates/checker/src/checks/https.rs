@@ -1,11 +1,16 @@
 //! `type = "https"`: as `http`, over TLS.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use common::config::{Diagnostics, Table};
 
 use super::http::{self, HttpProbe};
 use super::{CheckKind, Defaults, Probe, Tls, Verify};
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+const TWO_WEEKS: Duration = DAY.saturating_mul(14);
+const YEAR: Duration = DAY.saturating_mul(366);
 
 /// The keys of this kind: those of `http`, and how TLS is spoken.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -14,6 +19,7 @@ pub struct Settings {
     pub http: http::Settings,
     /// `server_name`: the name in SNI, default `host`. `ca_file`: verify the certificate against these authorities.
     /// `min_version`: `"1.2"` (default) or `"1.3"`. `client_certificate`, `client_key`: what this side shows.
+    /// `certificate_warning`: how long before it expires the server's certificate is warned of.
     pub tls: Tls,
 }
 
@@ -48,6 +54,7 @@ impl CheckKind for Settings {
             verify: authority.map_or(Verify::Nothing, Verify::Authority),
             only_1_3,
             identity: certificate.zip(key),
+            warn_before: table.within_or("certificate_warning", &(Duration::ZERO..=YEAR), TWO_WEEKS, d),
         };
         Some(Self { http, tls })
     }

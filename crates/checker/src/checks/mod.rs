@@ -6,6 +6,7 @@
 //! time: connections, TLS, processes and the time limit belong to `transport` and to `machine::schedule`.
 //! Whatever the server sends, a probe keeps a bounded part of it.
 
+pub mod certificate;
 mod kind;
 mod lines;
 #[cfg(test)]
@@ -184,6 +185,8 @@ pub struct Tls {
     pub only_1_3: bool,
     /// PEM files of the certificate (chain) and the key that this side shows.
     pub identity: Option<(String, String)>,
+    /// How long before the server's certificate expires somebody should be told; nothing: never.
+    pub warn_before: std::time::Duration,
 }
 
 /// Against what a server's certificate is verified.

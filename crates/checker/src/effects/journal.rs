@@ -70,10 +70,12 @@ impl Journal {
         }
     }
 
-    /// A check passes, but the operator should look.
+    /// Whatever becomes of the attempt, the operator should look.
     pub fn warned(check: &plan::Check, words: &str) {
         let (kind, target) = (check.settings.kind.name(), check.target);
-        log::warn!("check passes with a warning type={kind} target={target} warning=\"{words}\"");
+        log::warn!(
+            "a check has found what somebody should look at type={kind} target={target} warning=\"{words}\""
+        );
     }
 
     /// An attempt failed; nothing changed by it alone.

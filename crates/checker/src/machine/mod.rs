@@ -56,6 +56,15 @@ pub enum Event {
         /// Its destinations that have connections.
         busy: BTreeSet<DestinationKey>,
     },
+    /// The server of this check has shown a certificate.
+    Certificate {
+        /// The check.
+        check: CheckId,
+        /// For how many seconds more it is good; below 0 it is not any more.
+        left: i64,
+        /// Whether somebody should be told.
+        short: bool,
+    },
     /// Of the addresses asked for ([`Pool::watched`]), this machine holds these.
     Holds(BTreeSet<IpAddr>),
 }
@@ -85,7 +94,7 @@ pub enum Action {
     Leaving(VirtualServerId, DestinationKey, Stage),
     /// For the log: the checks of a virtual server rest, or do so no more.
     Suspended(VirtualServerId, bool),
-    /// For the log: what an attempt that passed has to be looked at for.
+    /// For the log: what somebody has to look at, whatever becomes of the attempt.
     Warned(CheckId, Words),
 }
 

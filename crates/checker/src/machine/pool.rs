@@ -4,6 +4,7 @@
 //! else; [`Pool::settle`] then recomputes the services of those. Deadlines stand in one ordered set. Start
 //! and reload are one operation, [`Pool::reconfigure`]: a start is a reload from nothing.
 
+mod certificate;
 mod farewell;
 mod leave;
 mod reconfigure;
@@ -25,6 +26,7 @@ use super::weight::Ramp;
 use super::{Action, Actions, CheckId, Event, RealServerId, Subject, Turn, VirtualServerId};
 use crate::checks::{Verdict, Weight, Words};
 use crate::plan;
+use certificate::Certificate;
 use farewell::Departed;
 pub use view::{CheckView, LeavingView, RealServerView, VirtualServerView};
 
@@ -42,6 +44,7 @@ pub(super) struct Check {
     attempts: u64,
     failures: u64,
     local_errors: u64,
+    certificate: Option<Certificate>,
 }
 
 /// What is due besides attempts.
@@ -178,6 +181,7 @@ impl Pool {
     pub fn handle(&mut self, event: Event, now: Instant, out: &mut Actions) {
         match event {
             Event::Finished { check, verdict, took } => self.finished(check, verdict, took, now, out),
+            Event::Certificate { check, left, short } => self.certificate(check, left, short, now, out),
             Event::Counted { service, busy } => self.counted(service, &busy, out),
             Event::Holds(held) => self.holds(held, now, out),
         }

@@ -102,6 +102,9 @@ impl Attempts {
     ) -> Drained {
         let Some(id) = self.by_slot.get(&slot).copied() else { return Drained::Yes };
         let (outcome, drained) = self.transport.ready(slot, readiness, registry);
+        for (_, seen) in self.transport.take_seen() {
+            news.push(Event::Certificate { check: id, left: seen.left, short: seen.short });
+        }
         self.follow(id, outcome, now, news);
         drained
     }

@@ -20,6 +20,7 @@ use crate::checks::{Exited, Input, Path, Probe, Program, Refusal, Step, Verdict}
 use crate::plan::Dial;
 use socket::{Fault, Socket};
 use tls::Configurations;
+pub use tls::Seen;
 
 /// Reads of one attempt in one turn of the loop.
 const BUDGET: usize = 16;
@@ -60,6 +61,8 @@ pub struct Transport<K: Copy> {
     /// Sockets without a connection, for IPv4 and IPv6.
     kept: [Vec<Socket<K>>; 2],
     tls: Configurations,
+    /// Certificates seen since they were last taken.
+    seen: Vec<(Slot, Seen)>,
     buffer: Vec<u8>,
 }
 
@@ -79,6 +82,7 @@ impl<K: Copy> Transport<K> {
             free: Vec::new(),
             kept: [Vec::new(), Vec::new()],
             tls,
+            seen: Vec::new(),
             buffer: vec![0; BUFFER],
         }
     }
@@ -109,6 +113,11 @@ impl<K: Copy> Transport<K> {
         let result = self.ready_with(slot, readiness, registry, &mut buffer);
         self.buffer = buffer;
         result
+    }
+
+    /// The certificates that servers have shown since this was last asked.
+    pub fn take_seen(&mut self) -> Vec<(Slot, Seen)> {
+        std::mem::take(&mut self.seen)
     }
 
     /// The time limit has passed.
@@ -202,6 +211,8 @@ impl<K: Copy> Transport<K> {
             Ok(stream::Received::Closed) => (self.drive(slot, Input::Closed, registry), true),
             Ok(stream::Received::Bytes { secured, count, raw }) => {
                 if secured {
+                    let certificate = socket.certificate();
+                    self.seen.extend(certificate.map(|seen| (slot, seen)));
                     match self.drive(slot, Input::Secured, registry) {
                         Outcome::Pending => {}
                         over @ (Outcome::Done(_) | Outcome::Program(_)) => return (over, true),

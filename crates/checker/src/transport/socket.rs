@@ -14,7 +14,7 @@ use nix::sys::socket::{
 
 use super::echo::Echo;
 use super::stream::{Received, Stream};
-use super::tls::Session;
+use super::tls::{Seen, Session};
 use super::{is_later, stream};
 use crate::checks::{Path, Words};
 use crate::plan::Dial;
@@ -170,6 +170,14 @@ impl<K: Copy> Socket<K> {
         match &mut self.carries {
             Carries::Stream(stream) => stream.secure(&self.fd, session).map_err(|error| self.failed(&error)),
             Carries::Datagrams | Carries::Echo(_) => Err(Fault::Local("TLS wants a stream".into())),
+        }
+    }
+
+    /// The certificate of a server that speaks TLS.
+    pub(super) fn certificate(&self) -> Option<Seen> {
+        match &self.carries {
+            Carries::Stream(stream) => stream.certificate(),
+            Carries::Datagrams | Carries::Echo(_) => None,
         }
     }
 

@@ -6,7 +6,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use nix::sys::socket::{MsgFlags, recv};
 
 use super::is_later;
-use super::tls::Session;
+use super::tls::{Seen, Session};
 
 /// What one receive gave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +47,11 @@ impl Stream {
     pub(super) fn secure(&mut self, fd: &OwnedFd, session: Session) -> io::Result<()> {
         self.tls = Some(session);
         self.flush(fd)
+    }
+
+    /// The certificate of a server that speaks TLS.
+    pub(super) fn certificate(&self) -> Option<Seen> {
+        self.tls.as_ref()?.certificate()
     }
 
     /// Sends what waits, as far as it goes; the rest when the socket becomes writable.

@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
+use common::event_loop::clock;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
@@ -16,7 +18,7 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
 use super::socket::Fault;
-use crate::checks::{Tls, Verify};
+use crate::checks::{Tls, Verify, certificate};
 
 /// The configurations in use.
 #[derive(Debug, Default)]
@@ -42,7 +44,8 @@ impl Configurations {
         };
         let connection = ClientConnection::new(config, name);
         let connection = connection.map_err(|error| Fault::Local(format!("TLS: {error}").into()))?;
-        Ok(Session { connection: Box::new(connection), secured: false, closed: false })
+        let warn_before = tls.warn_before;
+        Ok(Session { connection: Box::new(connection), secured: false, closed: false, warn_before })
     }
 }
 
@@ -82,6 +85,16 @@ pub(super) struct Session {
     connection: Box<ClientConnection>,
     secured: bool,
     closed: bool,
+    warn_before: Duration,
+}
+
+/// What was seen of a server's certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// For how many seconds more it is good; below 0 it is not any more.
+    pub left: i64,
+    /// Whether that is less than the check asks for.
+    pub short: bool,
 }
 
 impl Session {
@@ -124,6 +137,15 @@ impl Session {
             place.copy_from_slice(part);
         }
         Ok((secured, fits))
+    }
+
+    /// The server's certificate, also where the session was resumed.
+    pub(super) fn certificate(&self) -> Option<Seen> {
+        let expires = certificate::expires(self.connection.peer_certificates()?.first()?)?;
+        let now = clock::wall().duration_since(SystemTime::UNIX_EPOCH).ok()?;
+        let left = expires.saturating_sub_unsigned(now.as_secs());
+        let warn = i64::try_from(self.warn_before.as_secs()).unwrap_or(i64::MAX);
+        Some(Seen { left, short: warn > 0 && left < warn })
     }
 
     pub(super) fn is_closed(&self) -> bool {

@@ -94,3 +94,31 @@ fn https_shows_a_certificate_and_insists_on_a_version_when_told_to() -> Result {
     let identity = format!("{page}, client_certificate = \"{certificate}\", client_key = \"{key}\"");
     bench.checked("127.0.0.1:444", &identity)?.alive("status 200")
 }
+
+#[test]
+fn a_certificate_that_expires_soon_is_warned_of() -> Result {
+    let bench = Bench::new("expiry")?;
+    // It is good for two days.
+    let _server = nginx(&bench)?;
+    let page = "type = \"https\", path = \"/health\"";
+    let words = "a check has found what somebody should look at type=https target=127.0.0.1:443 \
+                 warning=\"certificate expires in ";
+    let watched = bench.checked("127.0.0.1:443", page)?;
+    watched.alive("status 200")?;
+    let log = watched.holdfast.log().text();
+    assert!(log.contains(words), "{log}");
+    let text = watched.holdfast.command(&["status"])?.stdout;
+    assert!(text.contains("127.0.0.1:443: certificate expires in "), "{text}");
+    drop(watched);
+    for quiet in ["1d", "0s"] {
+        let watched =
+            bench.checked("127.0.0.1:443", &format!("{page}, certificate_warning = \"{quiet}\""))?;
+        watched.alive("status 200")?;
+        let server = watched.server()?;
+        let left = server.pointer("/checks/0/certificate_left_s").and_then(serde_json::Value::as_i64);
+        assert!(left.is_some_and(|left| (3600..=2 * 86_400).contains(&left)), "{server}");
+        let log = watched.holdfast.log().text();
+        assert!(!log.contains("certificate expires"), "{log}");
+    }
+    Ok(())
+}

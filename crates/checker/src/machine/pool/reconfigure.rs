@@ -297,6 +297,7 @@ impl Pool {
             attempts: 0,
             failures: 0,
             local_errors: 0,
+            certificate: None,
         };
         self.checks.insert(id, check);
         id

@@ -321,3 +321,26 @@ fn status_tells_what_is_so_and_since_when() {
     assert_eq!(check.last_words.as_deref(), Some("connection refused"));
     assert_eq!(check.last_took, Some(Duration::from_millis(3)));
 }
+
+#[test]
+fn a_certificate_that_ends_soon_is_told_once_a_day() {
+    let mut lab = Lab::new(&text("", TWO));
+    lab.at(0);
+    let id = *lab.pool.checks.keys().next().unwrap();
+    let shown = |lab: &mut Lab, left: i64| {
+        lab.event(Event::Certificate { check: id, left, short: left < 10 * 86_400 })
+    };
+    assert!(shown(&mut lab, 20 * 86_400).is_empty());
+    assert_eq!(lab.pool.status(lab.now)[0].servers[0].checks[0].warning, None);
+    assert_eq!(shown(&mut lab, 9 * 86_400 + 7), ["warned 10.0.0.1: certificate expires in 9 days"]);
+    assert!(shown(&mut lab, 9 * 86_400 + 3).is_empty());
+    assert_eq!(shown(&mut lab, 9 * 86_400 - 3), ["warned 10.0.0.1: certificate expires in 8 days"]);
+    lab.at(5000);
+    let check = lab.pool.status(lab.now)[0].servers[0].checks[0].clone();
+    assert_eq!(check.certificate_left, Some(9 * 86_400 - 8));
+    assert_eq!(check.warning.as_deref(), Some("certificate expires in 8 days"));
+    assert_eq!(shown(&mut lab, 3 * 3600), ["warned 10.0.0.1: certificate expires in 3 hours"]);
+    assert_eq!(shown(&mut lab, -600), ["warned 10.0.0.1: certificate expired 10 minutes ago"]);
+    assert!(shown(&mut lab, 90 * 86_400).is_empty(), "another one");
+    assert_eq!(lab.table(), "10.0.0.1=3 10.0.0.2=1", "it is no failure");
+}

@@ -79,6 +79,10 @@ pub struct CheckView {
     pub failures: u64,
     /// Those that this machine was in the way of.
     pub local_errors: u64,
+    /// For how many seconds more the certificate of the server is good.
+    pub certificate_left: Option<i64>,
+    /// What somebody should look at though it passes.
+    pub warning: Option<Words>,
 }
 
 impl Pool {
@@ -158,6 +162,8 @@ impl Check {
             attempts: self.attempts,
             failures: self.failures,
             local_errors: self.local_errors,
+            certificate_left: self.certificate.map(|certificate| certificate.left(now)),
+            warning: self.certificate.and_then(|certificate| certificate.warning(now)),
         }
     }
 }
