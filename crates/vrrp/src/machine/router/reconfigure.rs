@@ -93,6 +93,15 @@ impl Router {
             self.leaving.insert(key, id);
             self.schedule(id);
         }
+        // One that an earlier reload removed may still be handing over what this one gives to another.
+        for (_, id) in self.leaving.clone().into_iter().filter(|(key, _)| !new.contains_key(key)) {
+            if let Some(instance) = self.instances.get_mut(&id)
+                && instance.plan.addresses.iter().any(|a| claimed.contains(&(a.link, a.address)))
+            {
+                instance.stop_now(Reason::Removed, &mut Cx { now, links: &mut self.links, out });
+            }
+            self.schedule(id);
+        }
         self.drop_done();
     }
 

@@ -118,6 +118,18 @@ fn r9_an_address_moves_between_instances_removal_first() {
 }
 
 #[test]
+fn r9_an_address_that_is_still_being_handed_over_moves_at_once_to_who_gets_it() {
+    let mut m = masters();
+    let one = &TWO[..TWO.find("[[vrrp.instance]]\nname = \"B\"").unwrap()];
+    assert_eq!(effects(&m.reload(one)), ["advert B priority=0"], "it waits for its successor");
+    let lines = m.reload(&one.replace("[\"192.0.2.1\"]", "[\"192.0.2.1\", \"192.0.2.2\"]"));
+    assert_eq!(only(&lines, &["remove", "install"])[0], "remove B 192.0.2.2/32@eth0");
+    assert_eq!(only(&lines, &["remove", "install"])[1], "install A 192.0.2.2/32@eth0 lifetime=3s");
+    let later = m.pass(10 * SECOND);
+    assert_eq!(timed(&later, &["remove", "refresh B"]), [], "{later:?}");
+}
+
+#[test]
 fn r10_an_address_with_other_attributes_is_replaced_in_place_as_far_as_the_kernel_can() {
     let mut m = masters();
     let with = |options: &str| {
