@@ -19,6 +19,7 @@ pub(crate) const MAKES: [Make; 2] = [Make::Holdfast, Make::Keepalived];
 #[derive(Debug, Clone)]
 pub(crate) struct Router {
     pub(crate) name: String,
+    pub(crate) interface: String,
     pub(crate) vrid: u8,
     pub(crate) priority: u8,
     pub(crate) interval: Duration,
@@ -27,7 +28,13 @@ pub(crate) struct Router {
 
 impl Router {
     pub(crate) fn new(vrid: u8, priority: u8, interval: Duration, address: &str) -> Self {
-        Self { name: format!("VI_{vrid}"), vrid, priority, interval, address: address.to_owned() }
+        let (name, interface) = (format!("VI_{vrid}"), "eth0".to_owned());
+        Self { name, interface, vrid, priority, interval, address: address.to_owned() }
+    }
+
+    /// On another interface, under a name that says so.
+    pub(crate) fn on(self, interface: &str) -> Self {
+        Self { name: format!("{}_{interface}", self.name), interface: interface.to_owned(), ..self }
     }
 
     /// How long a backup waits for a silent master.
@@ -48,10 +55,10 @@ impl Router {
     }
 
     fn ours(&self) -> String {
-        let Self { name, vrid, priority, interval, address } = self;
+        let Self { name, interface, vrid, priority, interval, address } = self;
         let interval = interval.as_millis();
         format!(
-            "[[vrrp.instance]]\nname = \"{name}\"\ninterface = \"eth0\"\nvirtual_router_id = {vrid}\nversion = 3\n\
+            "[[vrrp.instance]]\nname = \"{name}\"\ninterface = \"{interface}\"\nvirtual_router_id = {vrid}\nversion = 3\n\
              priority = {priority}\nadvert_interval = \"{interval}ms\"\nvirtual_addresses = [\"{address}\"]\n\n"
         )
     }
@@ -59,7 +66,20 @@ impl Router {
     fn theirs(&self) -> String {
         let seconds = format!("{}", self.interval.as_secs_f64());
         let instance = Instance::v3(self.vrid, self.priority, &self.address).interval(&seconds);
-        Instance { name: self.name.clone(), ..instance }.block()
+        Instance { name: self.name.clone(), interface: self.interface.clone(), ..instance }.block()
+    }
+}
+
+impl Make {
+    /// A whole file.
+    fn file(self, routers: &[Router]) -> String {
+        match self {
+            Self::Holdfast => routers.iter().map(Router::ours).collect(),
+            Self::Keepalived => {
+                let blocks: String = routers.iter().map(Router::theirs).collect();
+                format!("{}{blocks}", lab::keepalived::header())
+            }
+        }
     }
 }
 
@@ -71,16 +91,29 @@ pub(crate) enum Director {
 
 impl Director {
     pub(crate) fn start(make: Make, host: &Netns, routers: &[Router]) -> Result<Self> {
+        let file = make.file(routers);
         Ok(match make {
-            Make::Holdfast => {
-                let file: String = routers.iter().map(Router::ours).collect();
-                Self::Holdfast(Holdfast::start(host, &file)?)
-            }
-            Make::Keepalived => {
-                let file: String = routers.iter().map(Router::theirs).collect();
-                Self::Keepalived(Keepalived::start(host, &format!("{}{file}", lab::keepalived::header()))?)
-            }
+            Make::Holdfast => Self::Holdfast(Holdfast::start(host, &file)?),
+            Make::Keepalived => Self::Keepalived(Keepalived::start(host, &file)?),
         })
+    }
+
+    /// Another configuration while it runs.
+    pub(crate) fn reload(&self, routers: &[Router]) -> Result {
+        match self {
+            Self::Holdfast(holdfast) => holdfast.reload(&Make::Holdfast.file(routers)).map(drop),
+            Self::Keepalived(keepalived) => keepalived.reload(&Make::Keepalived.file(routers)),
+        }
+    }
+
+    /// The process that speaks VRRP.
+    pub(crate) fn speaker(&mut self) -> Result<i32> {
+        match self {
+            Self::Holdfast(holdfast) => holdfast.child("vrrp"),
+            Self::Keepalived(keepalived) => {
+                keepalived.process().tree().last().copied().ok_or_else(|| "keepalived has a child".into())
+            }
+        }
     }
 
     pub(crate) fn kill(self) -> Result {

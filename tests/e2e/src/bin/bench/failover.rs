@@ -89,7 +89,7 @@ fn one(make: Make, interval: u64, kill: bool) -> Result<f64> {
 }
 
 /// Checks that the backup is one: it says nothing while its master does.
-fn quiet(wire: &Capture, backup: &Netns) -> Result {
+pub(crate) fn quiet(wire: &Capture, backup: &Netns) -> Result {
     let mac = lab::packet::Mac::parse(&backup.mac("eth0")?)?;
     let mark = wire.mark();
     wait::until("some adverts", Duration::from_secs(30), || Ok(wire.adverts_from(mark).len() >= 4))?;
@@ -97,6 +97,6 @@ fn quiet(wire: &Capture, backup: &Netns) -> Result {
     if loud { Err("the backup advertises beside its master".into()) } else { Ok(()) }
 }
 
-fn ms(span: Duration) -> f64 {
+pub(crate) fn ms(span: Duration) -> f64 {
     span.as_secs_f64() * 1000.0
 }

@@ -1,14 +1,17 @@
 //! The measurements: Holdfast beside keepalived, in one run on one machine, so that the ratios mean something.
 //!
-//! `bench [failover|stop|idle|config|ipvs|tcp|http|https|spread]…` prints one table in Markdown; without arguments, all of it.
+//! `bench [failover|stop|lease|handover|many|idle|config|ipvs|tcp|http|https|spread]…` prints one table in Markdown; without arguments, all of it.
 
 mod checks;
 mod config;
 mod director;
 mod failover;
 mod farm;
+mod handover;
 mod idle;
 mod ipvs;
+mod lease;
+mod many;
 mod reload;
 mod table;
 
@@ -21,9 +24,12 @@ type Measure = fn(&mut Table) -> lab::Result;
 
 fn main() -> ExitCode {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
-    let all: [(&str, Measure); 10] = [
+    let all: [(&str, Measure); 13] = [
         ("failover", failover::killed),
         ("stop", failover::stopped),
+        ("lease", lease::measure),
+        ("handover", handover::measure),
+        ("many", many::measure),
         ("idle", idle::measure),
         ("config", config::measure),
         ("ipvs", ipvs::measure),

@@ -18,13 +18,18 @@ impl Table {
         ]);
     }
 
+    /// Adds a row in words.
+    pub(crate) fn say(&mut self, what: &str, ours: String, theirs: String) {
+        self.push([what.to_owned(), ours, theirs, "-".to_owned()]);
+    }
+
     fn push(&mut self, row: [String; 4]) {
         println!("{}", row.join(" | "));
         self.0.push(row);
     }
 }
 
-fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     if value.abs() >= 100.0 { format!("{value:.0}") } else { format!("{value:.2}") }
 }
 
