@@ -2,7 +2,7 @@
 //! announcement until the kernel of the dead one has it no more.
 
 use std::net::IpAddr;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use lab::{Lan, Result, wait};
 use nix::sys::signal::{Signal, kill};
