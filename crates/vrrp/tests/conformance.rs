@@ -1,5 +1,6 @@
 //! `docs/conformance.md` is made of the rules in `tests/conformance/rules.txt` and of the names of the tests that begin
-//! with a rule's id: `w3_…`, `v2_5_…` for rule 2-5, `s11_…`, several ids one after the other. `UPDATE=1` writes it.
+//! with a rule's id: `w3_…`, `v2_5_…` for rule 2-5, `s11_…`, `d6_1_…`, several ids one after the other. `UPDATE=1`
+//! writes it.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of a test: a panic is a failure")]
 
@@ -50,13 +51,13 @@ fn ids(name: &str) -> Vec<String> {
         words.next();
         match letter {
             "w" | "s" => ids.push(format!("{}{number}", letter.to_uppercase())),
-            "v" => {
+            "v" | "d" => {
                 let Some(rule) =
                     words.peek().filter(|w| !w.is_empty() && w.bytes().all(|b| b.is_ascii_digit()))
                 else {
                     break;
                 };
-                ids.push(format!("{number}-{rule}"));
+                ids.push(format!("{}{number}-{rule}", letter.replace('v', "").to_uppercase()));
                 words.next();
             }
             _ => break,
@@ -77,9 +78,19 @@ fn tests(root: &Path) -> Tests {
     for file in files {
         let text = std::fs::read_to_string(&file).unwrap();
         let place = file.strip_prefix(root).unwrap().display().to_string();
-        let mut is_test = false;
+        let (mut is_test, mut listed) = (false, false);
         for line in text.lines().map(str::trim) {
-            if line.starts_with("#[test]") {
+            // A list of what is repeated for every way of speaking.
+            if line.starts_with("e2e::for_every_flavour![") {
+                listed = true;
+            } else if line.starts_with(']') {
+                listed = false;
+            } else if listed {
+                for id in ids(line) {
+                    let test = (line.trim_end_matches(',').to_owned(), place.clone());
+                    tests.entry(id).or_default().push(test);
+                }
+            } else if line.starts_with("#[test]") {
                 is_test = true;
             } else if let Some(rest) = line.strip_prefix("fn ") {
                 let name = rest.split('(').next().unwrap();
@@ -98,7 +109,8 @@ fn document(rules: &[Rule<'_>], tests: &Tests) -> String {
     let mut text = "# Conformance\n\n\
         Made by `UPDATE=1 cargo test -p holdfast-vrrp --test conformance` from `crates/vrrp/tests/conformance/rules.txt` and\n\
         the names of the tests; do not edit. W: common rules of the wire; 2-: version 2 (RFC 3768); 3-: version 3 (RFC 5798,\n\
-        RFC 9568 and errata); S: the state machine, in the words of version 2. Tests under `tests/` run in network namespaces.\n\n\
+        RFC 9568 and errata); S: the state machine, in the words of version 2; D6-: what the field has taught; D7-: interop\n\
+        with keepalived and FRR. Tests under `tests/` run in network namespaces.\n\n\
         | id | level | rule | tests | remarks |\n|---|---|---|---|---|\n"
         .to_owned();
     for rule in rules {
@@ -147,4 +159,5 @@ fn names_are_read_as_meant() {
     assert_eq!(ids("s_x"), Vec::<String>::new());
     assert_eq!(ids("v2_and_v3"), Vec::<String>::new());
     assert_eq!(ids("d6_stall"), Vec::<String>::new());
+    assert_eq!(ids("w9_d6_9_rest"), ["W9", "D6-9"]);
 }

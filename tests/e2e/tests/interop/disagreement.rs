@@ -70,7 +70,7 @@ fn another_interval_is_named_in_version_2() -> Result {
 }
 
 #[test]
-fn other_addresses_are_named_in_version_2() -> Result {
+fn d6_6_other_addresses_are_named_in_version_2() -> Result {
     let pair = Pair::new(Flavour::V2)?;
     let theirs = Instance { addresses: vec!["192.168.152.201".into()], ..pair.flavour.theirs(150) };
     let (ours, _theirs) = disagree(&pair, &theirs, "virtual_addresses")?;
@@ -78,7 +78,7 @@ fn other_addresses_are_named_in_version_2() -> Result {
 }
 
 #[test]
-fn other_addresses_are_named_in_version_3_and_the_peer_is_heard() -> Result {
+fn d6_6_other_addresses_are_named_in_version_3_and_the_peer_is_heard() -> Result {
     let pair = Pair::new(Flavour::V3Ipv4)?;
     let theirs = Instance { addresses: vec!["192.168.152.201".into()], ..pair.flavour.theirs(150) };
     let (ours, _theirs) = disagree(&pair, &theirs, "virtual_addresses")?;
@@ -89,7 +89,7 @@ fn other_addresses_are_named_in_version_3_and_the_peer_is_heard() -> Result {
 }
 
 #[test]
-fn another_interval_is_learned_in_version_3() -> Result {
+fn d7_4_another_interval_is_learned_in_version_3() -> Result {
     let pair = Pair::new(Flavour::V3Ipv4)?;
     let theirs = Keepalived::start(&pair.their_host, &pair.flavour.theirs(150).interval("1").config())?;
     theirs.wait_state(NAME, "MASTER", SECONDS_10)?;

@@ -6,13 +6,13 @@ use e2e::pair::{Flavour, NAME, Pair, VRID};
 use lab::{Holdfast, Result, SECONDS_10};
 
 e2e::for_every_flavour![
-    a_peer_takes_over_when_ours_is_killed_and_gives_back,
-    a_peer_takes_over_when_ours_stops_and_gives_back,
-    ours_takes_over_when_a_peer_is_killed_and_gives_back,
-    ours_takes_over_when_a_peer_stops_and_gives_back,
+    d7_2_a_peer_takes_over_when_ours_is_killed_and_gives_back,
+    d7_2_a_peer_takes_over_when_ours_stops_and_gives_back,
+    d7_3_ours_takes_over_when_a_peer_is_killed_and_gives_back,
+    d7_3_ours_takes_over_when_a_peer_stops_and_gives_back,
 ];
 
-fn a_peer_takes_over_when_ours_is_killed_and_gives_back(flavour: Flavour) -> Result {
+fn d7_2_a_peer_takes_over_when_ours_is_killed_and_gives_back(flavour: Flavour) -> Result {
     let pair = Pair::new(flavour)?;
     let theirs = pair.start_theirs(90)?;
     let ours = pair.start_ours(100, "")?;
@@ -33,7 +33,7 @@ fn a_peer_takes_over_when_ours_is_killed_and_gives_back(flavour: Flavour) -> Res
     pair.assert_understood(&ours, &theirs)
 }
 
-fn a_peer_takes_over_when_ours_stops_and_gives_back(flavour: Flavour) -> Result {
+fn d7_2_a_peer_takes_over_when_ours_stops_and_gives_back(flavour: Flavour) -> Result {
     let pair = Pair::new(flavour)?;
     let theirs = pair.start_theirs(90)?;
     let ours = pair.start_ours(100, "")?;
@@ -54,7 +54,7 @@ fn a_peer_takes_over_when_ours_stops_and_gives_back(flavour: Flavour) -> Result 
     pair.assert_understood(&ours, &theirs)
 }
 
-fn ours_takes_over_when_a_peer_is_killed_and_gives_back(flavour: Flavour) -> Result {
+fn d7_3_ours_takes_over_when_a_peer_is_killed_and_gives_back(flavour: Flavour) -> Result {
     let pair = Pair::new(flavour)?;
     let theirs = pair.start_theirs(110)?;
     theirs.wait_state(NAME, "MASTER", SECONDS_10)?;
@@ -73,7 +73,7 @@ fn ours_takes_over_when_a_peer_is_killed_and_gives_back(flavour: Flavour) -> Res
     pair.assert_understood(&ours, &theirs)
 }
 
-fn ours_takes_over_when_a_peer_stops_and_gives_back(flavour: Flavour) -> Result {
+fn d7_3_ours_takes_over_when_a_peer_stops_and_gives_back(flavour: Flavour) -> Result {
     let pair = Pair::new(flavour)?;
     let theirs = pair.start_theirs(110)?;
     theirs.wait_state(NAME, "MASTER", SECONDS_10)?;

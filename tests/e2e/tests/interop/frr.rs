@@ -43,21 +43,50 @@ fn ours_takes_over_from_frr_and_gives_back(flavour: Flavour) -> Result {
 }
 
 #[test]
-fn frr_takes_over_and_gives_back_ipv4() -> Result {
+fn d7_10_frr_takes_over_and_gives_back_ipv4() -> Result {
     frr_takes_over_and_gives_back(Flavour::V3Ipv4)
 }
 
 #[test]
-fn frr_takes_over_and_gives_back_ipv6() -> Result {
+fn d7_10_frr_takes_over_and_gives_back_ipv6() -> Result {
     frr_takes_over_and_gives_back(Flavour::V3Ipv6)
 }
 
 #[test]
-fn ours_takes_over_from_frr_ipv4() -> Result {
+fn d7_10_ours_takes_over_from_frr_ipv4() -> Result {
     ours_takes_over_from_frr_and_gives_back(Flavour::V3Ipv4)
 }
 
 #[test]
-fn ours_takes_over_from_frr_ipv6() -> Result {
+fn d7_10_ours_takes_over_from_frr_ipv6() -> Result {
     ours_takes_over_from_frr_and_gives_back(Flavour::V3Ipv6)
+}
+
+#[test]
+fn d7_10_without_preemption_ours_stays_backup_of_a_lower_frr_until_it_is_killed() -> Result {
+    let pair = Pair::new(Flavour::V3Ipv4)?;
+    let frr = start(&pair, 90)?;
+    frr.wait_state(false, "Master", SECONDS_10)?;
+    let ours = pair.start_ours(100, "preempt = false")?;
+    lab::wait::stays("Holdfast as backup", pair.flavour.master_down(100) * 3 / 2, || {
+        Ok(ours.instance(NAME, "/state")? == "backup")
+    })?;
+    frr.kill()?;
+    ours.wait_state(NAME, "master", SECONDS_10)?;
+    pair.our_host.wait_address(pair.flavour.address(), SECONDS_10)
+}
+
+#[test]
+fn d7_10_a_healed_partition_has_one_master_by_priority() -> Result {
+    let pair = Pair::new(Flavour::V3Ipv4)?;
+    let frr = start(&pair, 90)?;
+    frr.wait_state(false, "Master", SECONDS_10)?;
+    let ours = pair.start_ours(100, "")?;
+    frr.wait_state(false, "Backup", SECONDS_10)?;
+    pair.lan.isolate(&pair.our_host, "eth0")?;
+    frr.wait_state(false, "Master", SECONDS_10)?;
+    ours.wait_state(NAME, "master", SECONDS_10)?;
+    pair.lan.join(&pair.our_host, "eth0")?;
+    frr.wait_state(false, "Backup", SECONDS_10)?;
+    ours.wait_state(NAME, "master", SECONDS_10)
 }

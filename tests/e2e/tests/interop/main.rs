@@ -7,5 +7,6 @@ mod frr;
 mod reload;
 mod roles;
 mod signed;
+mod three;
 mod virtual_mac;
 mod wire;

@@ -11,12 +11,12 @@ const RELOADS: u32 = 50;
 const PERIOD: Duration = Duration::from_millis(200);
 
 #[test]
-fn fifty_reloads_of_the_same_file_in_ten_seconds_are_not_noticed() -> Result {
+fn d6_3_fifty_reloads_of_the_same_file_in_ten_seconds_are_not_noticed() -> Result {
     storm(|_, file| file.to_owned())
 }
 
 #[test]
-fn fifty_reloads_that_change_another_instance_are_not_noticed() -> Result {
+fn d6_3_fifty_reloads_that_change_another_instance_are_not_noticed() -> Result {
     storm(|round, file| {
         let other = Flavour::V3Ipv4
             .ours(100, "")
@@ -66,4 +66,28 @@ fn storm(change: impl Fn(u32, &str) -> String) -> Result {
         assert!(gap <= flavour.interval() * 3 / 2, "a gap of {gap:?} between adverts");
     }
     pair.assert_understood(&ours, &theirs)
+}
+
+/// Whatever moment of becoming master two reloads hit: it gets there, once.
+#[test]
+fn d6_4_two_reloads_while_it_becomes_master_do_not_disturb_it() -> Result {
+    let pair = Pair::new(Flavour::V3Ipv4)?;
+    let theirs = pair.start_theirs(90)?;
+    theirs.wait_state(NAME, "MASTER", lab::SECONDS_10)?;
+    for round in 0..5_u32 {
+        let mut ours = pair.start_ours(100, "")?;
+        let before = theirs.transitions(NAME);
+        // Its master-down time is three intervals and a skew: into each of them, and around its end.
+        wait::pause(pair.flavour.master_down(100) * (round + 1) / 6);
+        ours.process().signal(Signal::SIGHUP)?;
+        wait::pause(pair.flavour.interval() / 8);
+        ours.process().signal(Signal::SIGHUP)?;
+        pair.wait_ours(&ours, &theirs)?;
+        let entered: Vec<String> = theirs.transitions(NAME).split_off(before.len());
+        assert_eq!(entered, ["BACKUP"], "round {round}");
+        assert_eq!(ours.instance(NAME, "/transitions")?, 2, "init, backup, master: round {round}");
+        assert_eq!(ours.stop()?, 0);
+        theirs.wait_state(NAME, "MASTER", lab::SECONDS_10)?;
+    }
+    Ok(())
 }

@@ -4,14 +4,14 @@ use e2e::pair::{Flavour, NAME, Pair};
 use lab::{Result, SECONDS_10, arping, wait};
 
 e2e::for_every_flavour![
-    ours_preempts_a_lower_peer,
-    ours_stays_backup_of_a_higher_peer,
-    ours_stays_backup_of_an_equal_peer,
-    an_equal_peer_stays_backup_of_ours,
-    ours_does_not_preempt_when_told_so,
+    d7_1_ours_preempts_a_lower_peer,
+    d7_1_ours_stays_backup_of_a_higher_peer,
+    d7_1_ours_stays_backup_of_an_equal_peer,
+    d7_1_an_equal_peer_stays_backup_of_ours,
+    d7_5_ours_does_not_preempt_when_told_so,
 ];
 
-fn ours_preempts_a_lower_peer(flavour: Flavour) -> Result {
+fn d7_1_ours_preempts_a_lower_peer(flavour: Flavour) -> Result {
     let pair = Pair::new(flavour)?;
     let theirs = pair.start_theirs(90)?;
     theirs.wait_state(NAME, "MASTER", SECONDS_10)?;
@@ -23,14 +23,14 @@ fn ours_preempts_a_lower_peer(flavour: Flavour) -> Result {
     pair.assert_understood(&ours, &theirs)
 }
 
-fn ours_stays_backup_of_a_higher_peer(flavour: Flavour) -> Result {
+fn d7_1_ours_stays_backup_of_a_higher_peer(flavour: Flavour) -> Result {
     let pair = Pair::new(flavour)?;
     let theirs = pair.start_theirs(150)?;
     theirs.wait_state(NAME, "MASTER", SECONDS_10)?;
     stays_backup(&pair, &theirs)
 }
 
-fn ours_stays_backup_of_an_equal_peer(flavour: Flavour) -> Result {
+fn d7_1_ours_stays_backup_of_an_equal_peer(flavour: Flavour) -> Result {
     let pair = Pair::new(flavour)?;
     let theirs = pair.start_theirs(100)?;
     theirs.wait_state(NAME, "MASTER", SECONDS_10)?;
@@ -51,7 +51,7 @@ fn stays_backup(pair: &Pair, theirs: &lab::Keepalived) -> Result {
     pair.assert_understood(&ours, theirs)
 }
 
-fn an_equal_peer_stays_backup_of_ours(flavour: Flavour) -> Result {
+fn d7_1_an_equal_peer_stays_backup_of_ours(flavour: Flavour) -> Result {
     let pair = Pair::new(flavour)?;
     let ours = pair.start_ours(100, "")?;
     ours.wait_state(NAME, "master", SECONDS_10)?;
@@ -64,7 +64,7 @@ fn an_equal_peer_stays_backup_of_ours(flavour: Flavour) -> Result {
     pair.assert_understood(&ours, &theirs)
 }
 
-fn ours_does_not_preempt_when_told_so(flavour: Flavour) -> Result {
+fn d7_5_ours_does_not_preempt_when_told_so(flavour: Flavour) -> Result {
     let pair = Pair::new(flavour)?;
     let theirs = pair.start_theirs(90)?;
     theirs.wait_state(NAME, "MASTER", SECONDS_10)?;

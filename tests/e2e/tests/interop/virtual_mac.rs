@@ -8,8 +8,8 @@ use lab::packet::Mac;
 use lab::{Keepalived, Result, SECONDS_10, arping, wait};
 
 e2e::for_every_flavour![
-    ours_takes_over_from_keepalived_and_gives_back,
-    keepalived_takes_over_from_ours_and_gives_back,
+    d7_6_ours_takes_over_from_keepalived_and_gives_back,
+    d7_6_keepalived_takes_over_from_ours_and_gives_back,
     a_healed_partition_of_virtual_macs_has_one_master,
 ];
 
@@ -62,7 +62,7 @@ fn one_holder(pair: &Pair, priority: u8) -> Result {
     Ok(())
 }
 
-fn ours_takes_over_from_keepalived_and_gives_back(flavour: Flavour) -> Result {
+fn d7_6_ours_takes_over_from_keepalived_and_gives_back(flavour: Flavour) -> Result {
     let pair = Pair::new(flavour)?;
     let theirs = keepalived(&pair, 155)?;
     theirs.wait_state(NAME, "MASTER", SECONDS_10)?;
@@ -81,7 +81,7 @@ fn ours_takes_over_from_keepalived_and_gives_back(flavour: Flavour) -> Result {
     ours.wait_state(NAME, "master", SECONDS_10)
 }
 
-fn keepalived_takes_over_from_ours_and_gives_back(flavour: Flavour) -> Result {
+fn d7_6_keepalived_takes_over_from_ours_and_gives_back(flavour: Flavour) -> Result {
     let pair = Pair::new(flavour)?;
     let theirs = keepalived(&pair, 95)?;
     let ours = pair.start_ours(100, ON)?;
@@ -138,11 +138,11 @@ fn ours_and_frr_take_over_from_each_other(flavour: Flavour) -> Result {
 }
 
 #[test]
-fn ours_and_frr_take_over_from_each_other_ipv4() -> Result {
+fn d7_6_ours_and_frr_take_over_from_each_other_ipv4() -> Result {
     ours_and_frr_take_over_from_each_other(Flavour::V3Ipv4)
 }
 
 #[test]
-fn ours_and_frr_take_over_from_each_other_ipv6() -> Result {
+fn d7_6_ours_and_frr_take_over_from_each_other_ipv6() -> Result {
     ours_and_frr_take_over_from_each_other(Flavour::V3Ipv6)
 }

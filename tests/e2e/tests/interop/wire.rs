@@ -4,8 +4,8 @@ use e2e::pair::{Flavour, NAME, Pair};
 use lab::{Holdfast, Keepalived, Result, SECONDS_10};
 
 e2e::for_every_flavour![
-    a_healed_partition_has_one_master_by_priority,
-    a_healed_partition_of_equals_has_one_master_by_address,
+    d7_9_a_healed_partition_has_one_master_by_priority,
+    d7_9_a_healed_partition_of_equals_has_one_master_by_address,
     a_lost_carrier_is_a_fault_until_it_is_back,
 ];
 
@@ -16,7 +16,7 @@ fn cut(pair: &Pair, ours: &Holdfast, theirs: &Keepalived) -> Result {
     theirs.wait_state(NAME, "MASTER", SECONDS_10)
 }
 
-fn a_healed_partition_has_one_master_by_priority(flavour: Flavour) -> Result {
+fn d7_9_a_healed_partition_has_one_master_by_priority(flavour: Flavour) -> Result {
     let pair = Pair::new(flavour)?;
     let (theirs, ours) = (pair.start_theirs(90)?, pair.start_ours(100, "")?);
     pair.wait_ours(&ours, &theirs)?;
@@ -28,7 +28,7 @@ fn a_healed_partition_has_one_master_by_priority(flavour: Flavour) -> Result {
     pair.assert_understood(&ours, &theirs)
 }
 
-fn a_healed_partition_of_equals_has_one_master_by_address(flavour: Flavour) -> Result {
+fn d7_9_a_healed_partition_of_equals_has_one_master_by_address(flavour: Flavour) -> Result {
     let pair = Pair::new(flavour)?;
     let ours = pair.start_ours(100, "")?;
     ours.wait_state(NAME, "master", SECONDS_10)?;

@@ -51,6 +51,9 @@ fn a_backup_says_nothing(flavour: Flavour, whole: bool) -> Result {
         Ok(ours.instance(NAME, "/state")? == "backup")
     })?;
     assert_eq!(ours.instance(NAME, "/transitions")?, known);
+    // Its master-down time ended while it had no turn, and the operator sees by how much it was late.
+    let late = ours.status()?.pointer("/vrrp/lateness/worst_us").and_then(serde_json::Value::as_u64);
+    assert!(late >= Some(1_000_000), "{late:?}");
     assert_eq!(theirs.transitions(NAME), before, "keepalived noticed:\n{}", theirs.log().tail(20));
     let mac = Mac::parse(&pair.our_host.mac("eth0")?)?;
     let said = pair.wire.frames_from(mark).into_iter().filter(|frame| {
@@ -63,23 +66,23 @@ fn a_backup_says_nothing(flavour: Flavour, whole: bool) -> Result {
 }
 
 #[test]
-fn a_backup_stopped_for_five_seconds_never_seizes_the_address_v2() -> Result {
+fn d6_1_a_backup_stopped_for_five_seconds_never_seizes_the_address_v2() -> Result {
     a_backup_says_nothing(Flavour::V2Pass, false)
 }
 
 #[test]
-fn a_backup_stopped_for_five_seconds_never_seizes_the_address_v3() -> Result {
+fn d6_1_a_backup_stopped_for_five_seconds_never_seizes_the_address_v3() -> Result {
     a_backup_says_nothing(Flavour::V3Ipv4, false)
 }
 
 #[test]
-fn a_backup_whose_machine_paused_never_seizes_the_address() -> Result {
+fn d6_1_a_backup_whose_machine_paused_never_seizes_the_address() -> Result {
     a_backup_says_nothing(Flavour::V3Ipv6, true)
 }
 
 /// A master was stopped until the peer had its address: it speaks up and has the wire's traffic again.
 #[test]
-fn a_stopped_master_takes_its_address_back_in_earnest() -> Result {
+fn d6_2_a_stopped_master_takes_its_address_back_in_earnest() -> Result {
     let pair = Pair::new(Flavour::V3Ipv4)?;
     let theirs = pair.start_theirs(100)?;
     let ours = start(&pair, 200, "")?;
@@ -104,7 +107,7 @@ fn a_stopped_master_takes_its_address_back_in_earnest() -> Result {
 
 /// One that promised not to pre-empt leaves it to the peer.
 #[test]
-fn a_stopped_master_that_does_not_preempt_leaves_its_address_to_the_peer() -> Result {
+fn d6_2_a_stopped_master_that_does_not_preempt_leaves_its_address_to_the_peer() -> Result {
     let pair = Pair::new(Flavour::V3Ipv4)?;
     let theirs = pair.start_theirs(100)?;
     theirs.wait_state(NAME, "MASTER", SECONDS_10)?;

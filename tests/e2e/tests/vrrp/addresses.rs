@@ -91,7 +91,7 @@ fn a_permanent_address_that_the_configuration_no_longer_names_is_removed_by_the_
 }
 
 #[test]
-fn an_address_that_somebody_removes_is_put_back_announced_and_logged() -> Result {
+fn d6_5_an_address_that_somebody_removes_is_put_back_announced_and_logged() -> Result {
     let two = Two::new()?;
     let (a, _b) = two.start("")?;
     let (wire, log) = (two.wire.mark(), a.log().mark());

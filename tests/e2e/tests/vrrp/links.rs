@@ -44,7 +44,7 @@ fn an_interface_set_down_is_a_fault_and_setting_it_up_heals_it() -> Result {
 }
 
 #[test]
-fn an_interface_that_is_deleted_and_made_again_heals() -> Result {
+fn d6_5_an_interface_that_is_deleted_and_made_again_heals() -> Result {
     let two = Two::new()?;
     let (a, b) = two.start("")?;
     for _ in 0..2 {

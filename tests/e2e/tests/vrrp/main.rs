@@ -5,6 +5,7 @@ mod accept;
 mod address_options;
 mod addresses;
 mod adverts;
+mod crowd;
 mod forwarding;
 mod hostile;
 mod links;

@@ -43,7 +43,7 @@ fn a_killed_backup_is_backup_again() -> Result {
 }
 
 #[test]
-fn a_stopped_master_keeps_its_address_for_its_lease_only() -> Result {
+fn d6_2_a_stopped_master_keeps_its_address_for_its_lease_only() -> Result {
     let two = Two::new()?;
     let (a, b) = two.start("")?;
     let child = Pid::from_raw(a.child("vrrp")?);

@@ -210,7 +210,7 @@ fn w9_packets_cut_at_any_length_are_dropped() {
 }
 
 #[test]
-fn w9_what_follows_the_packet_is_not_judged() {
+fn w9_d6_9_what_follows_the_packet_is_not_judged() {
     for packet in [Packet::new(Version::V2), Packet::new(Version::V3), Packet::ipv6()] {
         let mut bytes = packet.bytes();
         bytes.extend([0xa5; 28]);
@@ -240,7 +240,7 @@ fn s19_a_second_owner_is_told() {
 }
 
 #[test]
-fn d6_our_own_packets_are_dropped() {
+fn d6_8_our_own_packets_are_dropped() {
     dropped(Packet { source: OWN, ..Packet::new(Version::V3) }.judge(), Reject::Own);
 }
 

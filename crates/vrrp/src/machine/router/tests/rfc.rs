@@ -447,7 +447,7 @@ fn w2_w6_adverts_leave_with_ttl_255_from_the_primary_address() {
 }
 
 #[test]
-fn d6_a_backup_that_was_stalled_listens_before_it_acts() {
+fn d6_1_a_backup_that_was_stalled_listens_before_it_acts() {
     let mut m = Machine::started(&instance("priority = 100"));
     m.hear(PEER, 200);
     assert_eq!(effects(&m.stall(10 * SECOND)), Vec::<String>::new());
@@ -458,14 +458,14 @@ fn d6_a_backup_that_was_stalled_listens_before_it_acts() {
 }
 
 #[test]
-fn d6_a_backup_that_is_a_little_late_acts() {
+fn d6_1_a_backup_that_is_a_little_late_acts() {
     let mut m = Machine::started(&instance("priority = 100"));
     m.stall(4 * SECOND);
     assert_eq!(m.state(), StateName::Master);
 }
 
 #[test]
-fn d6_a_master_that_was_stalled_announces_again() {
+fn d6_2_a_master_that_was_stalled_announces_again() {
     let mut m = Machine::master(&instance("announce = { repeat = 2, delay = 0 }"));
     let lines = effects(&m.stall(5 * SECOND));
     assert_eq!(
@@ -475,7 +475,7 @@ fn d6_a_master_that_was_stalled_announces_again() {
 }
 
 #[test]
-fn d6_a_master_that_was_stalled_says_so_whatever_it_hears_first() {
+fn d6_2_a_master_that_was_stalled_says_so_whatever_it_hears_first() {
     let mut m = Machine::master(&instance(""));
     m.handle(Event::AddressAppeared { link: link("eth0"), address: observed("192.0.2.1", true) });
     m.now += 5 * SECOND;
@@ -493,7 +493,7 @@ fn d6_a_master_that_was_stalled_says_so_whatever_it_hears_first() {
 }
 
 #[test]
-fn d6_a_stalled_master_that_does_not_preempt_steps_back() {
+fn d6_2_a_stalled_master_that_does_not_preempt_steps_back() {
     let mut m = Machine::master(&instance("preempt = false"));
     m.now += 5 * SECOND;
     m.hear(PEER, 50);
