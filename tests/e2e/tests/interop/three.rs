@@ -28,7 +28,7 @@ fn d7_7_three_makes_of_which_one_after_the_other_is_killed() -> Result {
     let pair = Pair::new(Flavour::V3Ipv4)?;
     let third = pair.lan.host("frr", &["192.168.152.13/24"])?;
     let addresses = pair.flavour.addresses().iter().map(|address| (*address).to_owned()).collect();
-    let interval_ms = u32::try_from(pair.flavour.interval().as_millis())?;
+    let interval_ms = u32::try_from(pair.flavour.interval().as_millis()).unwrap_or(1000);
     let router = Router { version: 3, vrid: VRID, priority: 80, interval_ms, addresses };
     let frr = Frr::start(&third, &router)?;
     frr.wait_state(false, "Master", SECONDS_10)?;

@@ -337,7 +337,10 @@ fn v3_7_both_ipv4_checksums_are_taken_unless_told_otherwise() {
     for (ours, theirs) in [(Form::PseudoHeader, Form::Plain), (Form::Plain, Form::PseudoHeader)] {
         let mut packet = Packet { form: theirs, ..Packet::new(Version::V3) };
         (packet.settings.form, packet.settings.strict_form) = (ours, true);
-        dropped(packet.judge(), Reject::Checksum);
+        incompatible(packet.judge(), Reject::Checksum, Field::Checksum);
+        let mut damaged = packet.bytes();
+        damaged[2] ^= 1;
+        dropped(packet.judge_bytes(&damaged), Reject::Checksum);
         packet.form = ours;
         taken(packet.judge(), None);
     }
@@ -449,6 +452,7 @@ fn a_difference_is_told_with_mine_and_theirs() {
         "field=virtual_addresses mine=\"192.0.2.1\" theirs=\"192.0.2.9\" hint=\"no address in common: does another \
          group of routers use virtual_router_id 51 here?\""
     );
+    assert_eq!(words(Field::Checksum), "field=v3_checksum mine=\"pseudo_header\" theirs=\"plain\"");
     assert_eq!(words(Field::Interval), "field=advert_interval mine=\"1s\" theirs=\"3s\"");
     assert_eq!(words(Field::AuthType), "field=auth.type mine=\"pass\" theirs=\"none\"");
     assert_eq!(words(Field::Version), "field=version mine=\"2\" theirs=\"2\"");

@@ -16,7 +16,7 @@ use crate::table::{Table, median, worst};
 const LIMIT: Duration = Duration::from_secs(60);
 const SECOND: Duration = Duration::from_secs(1);
 /// Of processor time.
-const WATCHED: u32 = 30;
+const WATCHED: u32 = 20;
 const ROUNDS: usize = 3;
 
 /// What one run of one make says, in milliseconds.
