@@ -64,12 +64,13 @@ fn place(path: &str) -> Option<(String, String)> {
         "virtual_routes" | "routes" => "route",
         "next_hops" => "next_hop",
         "virtual_rules" | "rules" => "rule",
-        "unicast_peers" => "peer",
+        "unicast_peers" | "peers" => "peer",
         // Explained with the list.
         "keys" => return None,
         "track_scripts" | "track_files" | "track_processes" | "track_interfaces" => "tracker",
         "check" | "urls" => "check",
-        "auth" | "notify" | "announce" | "virtual_mac" | "tunnel" | "sorry_server" | "timeouts" => last,
+        "auth" | "notify" | "announce" | "virtual_mac" | "also_via" | "tunnel" | "sorry_server"
+        | "timeouts" => last,
         _ => table,
     };
     Some((section.to_owned(), key.to_owned()))
@@ -116,6 +117,7 @@ fn explained() -> Keys {
                 heading if heading.starts_with("A next hop") => "next_hop".to_owned(),
                 heading if heading.starts_with("A rule") => "rule".to_owned(),
                 "An element of unicast_peers" => "peer".to_owned(),
+                "An element of also_via" => "also_via".to_owned(),
                 heading if heading.starts_with("An element") => "tracker".to_owned(),
                 heading if heading.starts_with("check") => "check".to_owned(),
                 heading => heading.trim_matches(['[', ']']).to_owned(),

@@ -50,6 +50,12 @@ pub fn event(fact: &Fact) -> Value {
             "priority": priority,
             "suppressed": suppressed,
         }),
+        Fact::PathLost { instance, path, why } => json!({
+            "event": "path_lost", "instance": instance.name.as_str(), "path": path, "reason": why,
+        }),
+        Fact::PathBack { instance, path } => json!({
+            "event": "path_back", "instance": instance.name.as_str(), "path": path,
+        }),
         Fact::Script { script, up, outcome } => json!({
             "event": "script_changed", "script": script.as_str(), "up": up, "outcome": outcome,
         }),

@@ -218,6 +218,7 @@ fn instance_changes(a: &InstancePlan, b: &InstancePlan) -> Vec<String> {
     };
     list.word("order of addresses", sorted(a) != sorted(b) || order(a) == order(b));
     list.word("unicast_peers", a.transport == b.transport);
+    list.word("also_via", a.also_via == b.also_via);
     list.word("source_address", a.source == b.source);
     list.word("address_mismatch", a.mismatch == b.mismatch);
     list.word("v3_checksum", (a.form, a.strict_form) == (b.form, b.strict_form));

@@ -77,6 +77,26 @@ pub struct InstanceStatus {
     pub advertisements: Adverts,
     /// Changes of state since the start.
     pub transitions: u64,
+    /// The ways of its adverts, its own interface first, where `also_via` names more than that one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub paths: Vec<PathStatus>,
+}
+
+/// A way of adverts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PathStatus {
+    /// The interface, and the peers where it has some.
+    pub path: String,
+    /// The address adverts are sent from.
+    pub source: Option<String>,
+    /// Why nothing goes or comes by it, in plain words.
+    pub lost: Option<String>,
+    /// Milliseconds since an advert came by it. A master hears nobody.
+    pub last_heard_ms: Option<u64>,
+    /// Who sent that.
+    pub last_heard_from: Option<String>,
+    /// Adverts that came by it and were taken.
+    pub received: u64,
 }
 
 /// The master of a virtual router.

@@ -14,6 +14,8 @@
 mod chaos;
 #[path = "segment/oracle.rs"]
 mod oracle;
+#[path = "segment/paths.rs"]
+mod paths;
 #[path = "segment/random.rs"]
 mod random;
 #[path = "segment/world.rs"]

@@ -113,6 +113,16 @@ pub(crate) struct Instance {
     pub(crate) incompatible_peers: Vec<IncompatiblePeer>,
     pub(crate) advertisements: Advertisements,
     pub(crate) transitions: u64,
+    pub(crate) paths: Vec<Path>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Path {
+    pub(crate) path: String,
+    pub(crate) lost: Option<String>,
+    pub(crate) last_heard_ms: Option<f64>,
+    pub(crate) last_heard_from: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -20,7 +20,9 @@ fn whole() -> Value {
             "instances": [
                 { "name": "VI_1", "interface": "eth0", "virtual_router_id": 51, "version": 2, "family": "ipv4", "state": "master",
                   "priority": 100, "effective_priority": 80, "addresses": ["192.168.152.200/32"], "master": "10.0.0.1", "since_s": 4000,
-                  "faults": [], "advertisements": { "sent": 7, "received": 2, "rejected": { "wrong password": 2 } }, "transitions": 1 },
+                  "faults": [], "advertisements": { "sent": 7, "received": 2, "rejected": { "wrong password": 2 } }, "transitions": 1,
+                  "paths": [{ "path": "eth0", "lost": null, "last_heard_ms": null },
+                            { "path": "eth1", "lost": "interface eth1 has no carrier", "last_heard_ms": 4000, "last_heard_from": "10.1.0.2" }] },
                 { "name": "VI_2", "interface": "eth1", "virtual_router_id": 52, "version": 3, "family": "ipv4", "state": "fault",
                   "priority": 100, "effective_priority": 100, "addresses": [], "master": null, "since_s": 3,
                   "faults": ["interface eth1 is missing"], "advertisements": { "sent": 0, "received": 0, "rejected": {} }, "transitions": 3, "handing_over": true,
@@ -66,6 +68,7 @@ fn everything_reads_at_a_glance_and_begins_with_what_is_wrong() {
 ! the vrrp process was late 1m01s ago: the machine is overloaded, or was paused
 ! VI_2 is in FAULT: interface eth1 is missing
 ! VI_2: peer 10.0.0.3 has another advert_interval: 2s there, 1s here
+! VI_1: adverts have lost the path eth1: interface eth1 has no carrier
 ! script chk_nginx fails: 1
 ! route 10.0.0.0/8 via 10.0.0.1 of VI_1 is not installed: there is another
 ! connections are not synchronised: this kernel has no IPVS
@@ -86,6 +89,8 @@ checker   starting              0
 
 INSTANCE  STATE   FOR    PRIORITY     INTERFACE  VRID  VER  MASTER     SENT  RECEIVED  ADDRESSES
 VI_1      MASTER  1h06m  80 (of 100)  eth0       51    2    this node  7     2         192.168.152.200/32
+  path eth0: nothing heard yet
+  path eth1: LOST, interface eth1 has no carrier; last heard 4s ago from 10.1.0.2
   rejected 2: wrong password
 VI_2      FAULT   3s     100          eth1       52    3    -          0     0
   fault: interface eth1 is missing

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::grid::{Cell, Grid, Tone};
-use super::model::{Instance, Vrrp};
+use super::model::{Instance, Path, Vrrp};
 use super::text::{ago, plain};
 
 /// What is wrong with the virtual routers.
@@ -18,6 +18,13 @@ pub(super) fn problems(part: &Vrrp) -> Vec<String> {
                 "{}: peer {} has another {}: {} there, {} here",
                 instance.name, peer.peer, peer.field, peer.theirs, peer.mine
             ));
+        }
+    }
+    for instance in &part.instances {
+        for path in &instance.paths {
+            if let Some(why) = &path.lost {
+                problems.push(format!("{}: adverts have lost the path {}: {why}", instance.name, path.path));
+            }
         }
     }
     for script in part.scripts.iter().filter(|script| script.up == Some(false)) {
@@ -71,6 +78,17 @@ fn priority(instance: &Instance) -> String {
     }
 }
 
+/// A way of adverts. A master hears nobody by any.
+fn words(path: &Path) -> String {
+    let heard = path.last_heard_ms.map(|ms| {
+        let from = path.last_heard_from.as_deref().unwrap_or("?");
+        format!("last heard {} ago from {from}", ago(ms / 1000.0))
+    });
+    let parts = [path.lost.as_ref().map(|why| format!("LOST, {why}")), heard];
+    let text = parts.into_iter().flatten().collect::<Vec<_>>().join("; ");
+    format!("path {}: {}", path.path, if text.is_empty() { "nothing heard yet" } else { text.as_str() })
+}
+
 /// The tables of the VRRP process.
 pub(super) fn render(part: &Vrrp, colour: bool) -> String {
     let titles = [
@@ -106,6 +124,10 @@ pub(super) fn render(part: &Vrrp, colour: bool) -> String {
         ]);
         for fault in &instance.faults {
             grid.remark(format!("fault: {fault}"), Tone::Bad);
+        }
+        for path in &instance.paths {
+            let tone = if path.lost.is_some() { Tone::Bad } else { Tone::Calm };
+            grid.remark(words(path), tone);
         }
         if instance.handing_over {
             grid.remark("handing over: the addresses stay until the successor is heard", Tone::Calm);

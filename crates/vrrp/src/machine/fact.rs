@@ -291,6 +291,22 @@ pub enum Fact {
         /// Not reported before this one.
         suppressed: u64,
     },
+    /// A way of adverts is not there, or brings nothing.
+    PathLost {
+        /// The instance.
+        instance: Tag,
+        /// The interface, and the peers where it has some.
+        path: String,
+        /// Why, in words.
+        why: String,
+    },
+    /// A way of adverts is there again.
+    PathBack {
+        /// The instance.
+        instance: Tag,
+        /// The interface, and the peers where it has some.
+        path: String,
+    },
     /// A tracked script changed its verdict.
     Script {
         /// The script.
@@ -397,6 +413,7 @@ impl Fact {
             | Self::CauseArose { .. }
             | Self::Rejected { .. }
             | Self::IncompatiblePeer { .. }
+            | Self::PathLost { .. }
             | Self::Repaired { .. }
             | Self::LeaseRanOut { .. }
             | Self::ForeignAddress { .. }
@@ -418,6 +435,7 @@ impl Fact {
             | Self::Priority { .. }
             | Self::MasterHeard { .. }
             | Self::InferiorHeard { .. }
+            | Self::PathBack { .. }
             | Self::Object { news: ObjectNews::Healed, .. }
             | Self::Script { .. }
             | Self::Process { .. } => Severity::Info,
@@ -456,6 +474,12 @@ impl fmt::Display for Fact {
                     "inferior advert answered instance={instance} sender={sender} priority={priority}"
                 )?;
                 more(f, *suppressed)
+            }
+            Self::PathLost { instance, path, why } => {
+                write!(f, "path of adverts lost instance={instance} path=\"{path}\" reason=\"{why}\"")
+            }
+            Self::PathBack { instance, path } => {
+                write!(f, "path of adverts is back instance={instance} path=\"{path}\"")
             }
             Self::Script { script, up, outcome } => {
                 write!(

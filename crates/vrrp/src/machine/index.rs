@@ -13,6 +13,7 @@ use crate::plan::{Tracked, Tracker};
 pub(super) struct Index {
     by_link: BTreeMap<LinkName, BTreeSet<InstanceId>>,
     by_address: BTreeMap<(LinkName, IpAddr), InstanceId>,
+    by_way: BTreeMap<Key, InstanceId>,
     by_name: BTreeMap<Tracked, BTreeSet<InstanceId>>,
     trackers: BTreeMap<InstanceId, Vec<Tracker>>,
     group_of: BTreeMap<InstanceId, usize>,
@@ -59,6 +60,10 @@ impl Index {
         if let Some(own) = &instance.plan.virtual_mac {
             self.by_link.entry(own.link).or_default().insert(id);
         }
+        for via in &instance.plan.also_via {
+            self.by_link.entry(via.link).or_default().insert(id);
+            self.by_way.insert(Key { link: via.link, ..instance.plan.key }, id);
+        }
         for address in &instance.plan.addresses {
             self.by_link.entry(address.link).or_default().insert(id);
             self.by_address.insert((address.link, address.address), id);
@@ -79,6 +84,11 @@ impl Index {
     /// Instances that use or watch an interface.
     pub(super) fn on_link(&self, link: LinkName) -> Vec<InstanceId> {
         self.by_link.get(&link).into_iter().flatten().copied().collect()
+    }
+
+    /// The instance that hears an identifier by a further way.
+    pub(super) fn by_way(&self, key: &Key) -> Option<InstanceId> {
+        self.by_way.get(key).copied()
     }
 
     /// The instance a virtual address belongs to.

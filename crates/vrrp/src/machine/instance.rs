@@ -40,8 +40,10 @@ mod receive;
 mod reconfigure;
 mod transition;
 mod virtual_link;
+mod ways;
 
 pub(super) use transition::notify_group;
+pub(super) use ways::{Condition, View as WayView, Ways};
 
 /// How often a repeated report about one thing is let through.
 const REPORT_EVERY: Duration = Duration::from_secs(10);
@@ -72,6 +74,7 @@ pub(super) struct Instance {
     /// The address adverts are sent from.
     pub(super) source: Option<IpAddr>,
     pub(super) statistics: Statistics,
+    pub(super) ways: Ways,
     settings: Settings,
     packet: Option<(u8, Arc<AdvertPacket>)>,
     announcements: Arc<[Announcement]>,
@@ -177,6 +180,7 @@ impl Instance {
     pub(super) fn new(tag: Tag, plan: Arc<InstancePlan>, now: Instant) -> Self {
         Self {
             settings: plan.admission(),
+            ways: Ways::new(&plan, now),
             priority: plan.priority,
             tag,
             plan,
@@ -365,13 +369,21 @@ impl Instance {
         let packet = match &self.packet {
             Some((made_for, packet)) if *made_for == priority => Arc::clone(packet),
             Some(_) | None => {
-                let packet = packet::build(&self.plan, &self.settings.addresses, source, priority);
+                let packet = self.packet_of(Some(source), priority);
                 if priority != 0 {
                     self.packet = Some((priority, Arc::clone(&packet)));
                 }
                 packet
             }
         };
+        self.emit(priority, packet, cx);
+    }
+
+    fn packet_of(&self, source: Option<IpAddr>, priority: u8) -> Arc<AdvertPacket> {
+        packet::build(&self.plan, &self.settings.addresses, source, &self.ways, priority)
+    }
+
+    fn emit(&mut self, priority: u8, packet: Arc<AdvertPacket>, cx: &mut Cx<'_>) {
         self.statistics.sent += 1;
         cx.out.push(Action::SendAdvert { instance: self.tag.clone(), priority, packet });
     }

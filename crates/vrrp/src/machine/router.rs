@@ -368,7 +368,10 @@ impl Router {
         let vrid = View::new(datagram.payload).map(|v| v.vrid()).and_then(Vrid::new);
         let family = Family::of(datagram.source);
         let key = vrid.map(|vrid| Key { link: datagram.link, family, vrid });
-        let id = key.and_then(|key| self.by_key.get(&key).or_else(|| self.leaving.get(&key)).copied());
+        let id = key.and_then(|key| {
+            let own = self.by_key.get(&key).or_else(|| self.leaving.get(&key)).copied();
+            own.or_else(|| self.index.by_way(&key))
+        });
         if let Some(id) = id {
             let time = self.time_of_day;
             self.with(id, now, out, |i, cx| i.receive(datagram, time, cx));

@@ -19,6 +19,7 @@ use crate::wire::admit::{Mismatch, is_link_local};
 use crate::wire::advert::{Auth, Version};
 use crate::wire::checksum::Form;
 
+mod also_via;
 mod auth;
 mod strict;
 mod unicast;
@@ -51,6 +52,8 @@ pub(super) struct Read {
     pub(super) address_spans: Vec<Span>,
     /// Place of each route and rule of the plan.
     pub(super) object_spans: Vec<Span>,
+    /// Place of each further way of the plan.
+    pub(super) via_spans: Vec<Span>,
 }
 
 /// What may also stand in `[vrrp]` as a default for all instances.
@@ -69,6 +72,7 @@ struct Common {
     answer_better: Option<Located<bool>>,
     auth: Option<Located<auth::Auth>>,
     unicast: unicast::Keys,
+    also_via: Vec<also_via::Way>,
     source: Option<Located<IpAddr>>,
     mismatch: Option<Located<Mismatch>>,
     form: Option<Located<Form>>,
@@ -117,7 +121,7 @@ pub(super) fn read(mut own: Table<'_>, vrrp: &Table<'_>, known: &Known, d: &mut 
     // A faulty one was told already.
     let has_interface = own.has("interface") || vrrp.has("interface");
     let mut layers = Layers::new(vec![own, vrrp.clone()]);
-    let common = common(&mut layers, known, d);
+    let mut common = common(&mut layers, known, d);
     layers.finish(d);
 
     let name = name?;
@@ -150,14 +154,18 @@ pub(super) fn read(mut own: Table<'_>, vrrp: &Table<'_>, known: &Known, d: &mut 
             .hint("leave out one of them");
     }
     let virtual_mac_span = common.virtual_mac.as_ref().map(|v| v.span).or_else(|| strict::asked(&common));
+    let ways = std::mem::take(&mut common.also_via);
     let mut plan = build(&name, vrid, common, advertised, excluded, d);
-    let mut object_spans = Vec::new();
+    let (mut object_spans, mut via_spans) = (Vec::new(), Vec::new());
     if let Some(plan) = &mut plan {
         // Where its addresses are.
         let link = plan.virtual_mac.map_or(plan.key.link, |made| made.link);
+        let (own, family) = (plan.key.link, plan.key.family);
+        (plan.also_via, via_spans) =
+            also_via::finish(ways, own, &plan.transport, family, d).into_iter().unzip();
         (plan.objects, object_spans) = drafts.finish(link, plan.key.family).into_iter().unzip();
     }
-    Some(Read { name, plan, vrid_span, virtual_mac_span, address_spans, object_spans })
+    Some(Read { name, plan, vrid_span, virtual_mac_span, address_spans, object_spans, via_spans })
 }
 
 fn common(t: &mut Layers<'_>, known: &Known, d: &mut Diagnostics) -> Common {
@@ -176,6 +184,7 @@ fn common(t: &mut Layers<'_>, known: &Known, d: &mut Diagnostics) -> Common {
         answer_better: t.optional("answer_better", d),
         auth: auth::read(t, d),
         unicast: unicast::Keys::read(t, d),
+        also_via: also_via::read(t, d),
         source: t.optional("source_address", d),
         mismatch: t.choice(
             "address_mismatch",
@@ -298,6 +307,7 @@ fn build(
         addresses,
         objects: Vec::new(),
         transport,
+        also_via: Vec::new(),
         source: c.source.map(|s| s.value),
         mismatch: c.mismatch.map_or(mismatch, |m| m.value),
         form: c.form.map_or(Form::PseudoHeader, |f| f.value),

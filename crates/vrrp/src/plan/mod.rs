@@ -117,6 +117,8 @@ pub struct InstancePlan {
     pub objects: Vec<Object>,
     /// Where adverts go.
     pub transport: Transport,
+    /// Where else they go, and are heard.
+    pub also_via: Vec<Via>,
     /// Source of adverts, if not the interface's own choice.
     pub source: Option<IpAddr>,
     /// What to do about a peer with other addresses.
@@ -171,7 +173,9 @@ impl InstancePlan {
             keyring: self.keyring.clone(),
             addresses: self.advertised(),
             owner: self.is_owner(),
-            paths: vec![self.transport.path(self.key.link)],
+            paths: std::iter::once(self.transport.path(self.key.link))
+                .chain(self.also_via.iter().map(|via| via.transport.path(via.link)))
+                .collect(),
             mismatch: self.mismatch,
             form: self.form,
             strict_form: self.strict_form,
@@ -220,6 +224,17 @@ impl Transport {
             }
         }
     }
+}
+
+/// One more way for adverts, besides the instance's own interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Via {
+    /// The interface.
+    pub link: LinkName,
+    /// Where they go.
+    pub transport: Transport,
+    /// Their source, if not the interface's own choice.
+    pub source: Option<IpAddr>,
 }
 
 /// Adverts one by one.

@@ -37,6 +37,7 @@ pub fn plan(root: &mut Table<'_>, d: &mut Diagnostics) -> Plan {
         instances.into_iter().filter_map(|own| instance::read(own, &vrrp, &known, d)).collect();
     check_names(&read, d);
     check_keys(&read, d);
+    check_ways(&read, d);
     check_addresses(&read, d);
     check_virtual_links(&read, d);
     check_objects(&read, &statics, d);
@@ -218,6 +219,32 @@ fn check_keys(read: &[Read], d: &mut Diagnostics) {
                 format!("virtual_router_id {vrid} is used twice on interface {link} for {family}"),
             )
             .note(first.vrid_span, format!("first used by instance \"{}\"", first.name.value));
+        }
+    }
+}
+
+/// What comes in by a further way is told apart by its interface, family and identifier too.
+fn check_ways(read: &[Read], d: &mut Diagnostics) {
+    let mut keys: BTreeMap<Key, (Span, &Read)> = BTreeMap::new();
+    let instances = || read.iter().filter_map(|r| Some((r, r.plan.as_ref()?)));
+    for (r, plan) in instances() {
+        keys.entry(plan.key).or_insert((r.vrid_span, r));
+    }
+    for (r, plan) in instances() {
+        for (via, span) in plan.also_via.iter().zip(&r.via_spans) {
+            let Key { link, family, vrid } = Key { link: via.link, ..plan.key };
+            let first = keys.entry(Key { link, family, vrid }).or_insert((*span, r));
+            if first.1.name.value != r.name.value {
+                d.error(
+                    *span,
+                    format!(
+                        "virtual_router_id {vrid} means instance \"{}\" on {link} already",
+                        first.1.name.value
+                    ),
+                )
+                .note(first.0, "because of this")
+                .hint("give one of them another virtual_router_id");
+            }
         }
     }
 }

@@ -255,6 +255,8 @@ pub struct Admitted {
     pub priority: u8,
     /// Its interval.
     pub interval: Duration,
+    /// By which of the paths it came; 0 is the instance's own interface.
+    pub path: usize,
 }
 
 /// The judgement of a packet.
@@ -290,10 +292,13 @@ pub fn admit(
     let Some(view) = View::new(datagram.payload) else {
         return Verdict::reject(Reject::Short);
     };
-    if let Err(reason) = check_envelope(settings, datagram, &view, own) {
-        let differs = if reason == Reject::NotPeer { stranger(settings, datagram, &view) } else { None };
-        return Verdict { outcome: Err(reason), sequence: None, differs };
-    }
+    let path = match check_envelope(settings, datagram, &view, own) {
+        Ok(path) => path,
+        Err(reason) => {
+            let differs = if reason == Reject::NotPeer { stranger(settings, datagram, &view) } else { None };
+            return Verdict { outcome: Err(reason), sequence: None, differs };
+        }
+    };
     // The rules of the sender's version first, so that a damaged packet never counts as an incompatible peer.
     let Some(version) = Version::from_number(view.version()) else {
         return Verdict::incompatible(Reject::Version, Field::Version);
@@ -317,8 +322,8 @@ pub fn admit(
         Err(verdict) => return verdict,
     };
     let compared = match version {
-        Version::V2 => check_v2(settings, &view),
-        Version::V3 => check_v3(settings, &view),
+        Version::V2 => check_v2(settings, &view, path),
+        Version::V3 => check_v3(settings, &view, path),
     };
     let differs = match compared {
         Ok(differs) => differs,
@@ -329,8 +334,12 @@ pub fn admit(
         let field = if view.priority() == 255 { Some(Field::Owner) } else { differs };
         return Verdict { outcome: Err(Reject::Owner), sequence: None, differs: field };
     }
-    let admitted =
-        Admitted { source: datagram.source, priority: view.priority(), interval: view.interval(version) };
+    let admitted = Admitted {
+        source: datagram.source,
+        priority: view.priority(),
+        interval: view.interval(version),
+        path,
+    };
     let differs = differs.or_else(|| drifting(settings, signed));
     Verdict { outcome: Ok(admitted), sequence: signed.map(|signed| signed.sequence), differs }
 }
@@ -367,7 +376,7 @@ fn check_envelope(
     datagram: &Datagram<'_>,
     view: &View<'_>,
     own: impl Fn(IpAddr) -> bool,
-) -> Result<(), Reject> {
+) -> Result<usize, Reject> {
     if view.packet_type() != TYPE_ADVERTISEMENT {
         return Err(Reject::Type);
     }
@@ -377,7 +386,9 @@ fn check_envelope(
     if own(datagram.source) {
         return Err(Reject::Own);
     }
-    reach::path(&settings.paths, datagram).ok_or(Reject::NotPeer)?.check(datagram)
+    let (at, path) = reach::path(&settings.paths, datagram).ok_or(Reject::NotPeer)?;
+    path.check(datagram)?;
+    Ok(at)
 }
 
 /// Somebody who is no peer of ours uses our identifier: for other addresses, it seems, if they can be read.
@@ -409,7 +420,7 @@ fn checksum_is_right(settings: &Settings, version: Version, datagram: &Datagram<
 }
 
 /// RFC 3768 7.1: authentication, interval, addresses.
-fn check_v2(settings: &Settings, view: &View<'_>) -> Result<Option<Field>, Verdict> {
+fn check_v2(settings: &Settings, view: &View<'_>, path: usize) -> Result<Option<Field>, Verdict> {
     if view.auth_type() != settings.auth.wire_type() {
         return Err(Verdict::incompatible(Reject::AuthType, Field::AuthType));
     }
@@ -421,11 +432,11 @@ fn check_v2(settings: &Settings, view: &View<'_>) -> Result<Option<Field>, Verdi
     if view.interval(Version::V2) != settings.interval {
         return Err(Verdict::incompatible(Reject::Interval, Field::Interval));
     }
-    check_addresses(settings, view)
+    check_addresses(settings, view, path)
 }
 
 /// RFC 9568 7.1 with errata 8299 to 8301.
-fn check_v3(settings: &Settings, view: &View<'_>) -> Result<Option<Field>, Verdict> {
+fn check_v3(settings: &Settings, view: &View<'_>, path: usize) -> Result<Option<Field>, Verdict> {
     if view.interval(Version::V3).is_zero() {
         return Err(Verdict::reject(Reject::ZeroInterval));
     }
@@ -439,15 +450,23 @@ fn check_v3(settings: &Settings, view: &View<'_>) -> Result<Option<Field>, Verdi
     {
         return Err(Verdict::reject(Reject::LinkLocal));
     }
-    let addresses = check_addresses(settings, view)?;
+    let addresses = check_addresses(settings, view, path)?;
     // Not dropped, the interval is learned (RFC 9568 6.4.2); but it should be known.
     let interval = (view.interval(Version::V3) != settings.interval).then_some(Field::Interval);
     Ok(addresses.or(interval))
 }
 
-fn check_addresses(settings: &Settings, view: &View<'_>) -> Result<Option<Field>, Verdict> {
+fn check_addresses(settings: &Settings, view: &View<'_>, path: usize) -> Result<Option<Field>, Verdict> {
     let mine = Addresses::new(settings.family, &settings.addresses);
     let same = || mine.same_set(&view.addresses(settings.family));
+    // By a further way, other addresses are those of another virtual router.
+    if path > 0 {
+        return if same() {
+            Ok(None)
+        } else {
+            Err(Verdict::incompatible(Reject::Addresses, Field::Addresses))
+        };
+    }
     match settings.mismatch {
         Mismatch::Ignore => Ok(None),
         Mismatch::Drop | Mismatch::Report if same() => Ok(None),

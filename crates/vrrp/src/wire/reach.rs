@@ -48,8 +48,8 @@ impl Path {
 }
 
 /// The path a datagram came by: its interface decides, then whether it was sent to the group.
-pub(super) fn path<'p>(paths: &'p [Path], datagram: &Datagram<'_>) -> Option<&'p Path> {
-    let here = || paths.iter().filter(|path| path.link == datagram.link);
+pub(super) fn path<'p>(paths: &'p [Path], datagram: &Datagram<'_>) -> Option<(usize, &'p Path)> {
+    let here = || paths.iter().enumerate().filter(|(_, path)| path.link == datagram.link);
     let multicast = datagram.destination.is_multicast();
-    here().find(|path| path.is_multicast() == multicast).or_else(|| here().next())
+    here().find(|(_, path)| path.is_multicast() == multicast).or_else(|| here().next())
 }

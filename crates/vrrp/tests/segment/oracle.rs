@@ -10,7 +10,7 @@ use vrrp::machine::fact::{Fact, Reason, StateName};
 use vrrp::machine::timing::{master_down_interval, skew_time};
 use vrrp::plan::{InstancePlan, Plan, Wish};
 
-use super::world::Node;
+use super::world::{Node, World};
 
 /// What rounding of clocks may cost.
 const TINY: Duration = Duration::from_micros(5);
@@ -177,6 +177,10 @@ impl Watcher {
         let watcher = &node.watcher;
         let (seen, plan) = (&watcher.seen[*instance], &node.plan.instances[*instance]);
         if was.state != StateName::Master || was.leaving || watcher.stall.is_some() {
+            return;
+        }
+        if *priority == was.priority && World::is_second(*from) {
+            // By a second path a tie is settled only where it is not settled otherwise: `paths.rs` looks at the end.
             return;
         }
         let better = *priority > was.priority || (*priority == was.priority && *from > node.own);

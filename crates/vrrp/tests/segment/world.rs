@@ -1,4 +1,4 @@
-//! Some routers on one wire, in memory: one clock, a lossy network, a kernel that keeps addresses and their leases.
+//! Some routers on one wire, or on two (`also_via`), in memory: one clock, a lossy network, a kernel that keeps addresses and their leases.
 //!
 //! Everything is performed as the shell would: actions in order, effects answered by events a little later, reads
 //! before deadlines, the checkpoint written when the shell writes it. Each machine has a clock that runs a little fast or
@@ -37,6 +37,12 @@ pub(crate) fn eth0() -> LinkName {
     *ETH0
 }
 
+/// The second way of adverts.
+pub(crate) fn eth1() -> LinkName {
+    static ETH1: LazyLock<LinkName> = LazyLock::new(|| LinkName::new("eth1").unwrap());
+    *ETH1
+}
+
 /// How old a checkpoint can be that comes with a hello's answer.
 const HELLO: Duration = Duration::from_secs(5);
 /// What a clock may be off by, in millionths: far more than any real one.
@@ -69,6 +75,8 @@ pub(crate) struct Node {
     pub(crate) router: Option<Router>,
     kernel: Kernel,
     pub(crate) own: IpAddr,
+    /// Its address on eth1.
+    second: IpAddr,
     /// What its clock is off by, in millionths.
     drift: i64,
     pub(crate) checkpoint: Option<Vec<u8>>,
@@ -115,6 +123,8 @@ pub(crate) struct World {
     pub(crate) wire: Wire,
     /// Machines with the same number hear each other.
     pub(crate) part_of: Vec<u8>,
+    /// The same on eth1.
+    pub(crate) second_part_of: Vec<u8>,
     flying: BTreeMap<(Instant, u64), (usize, IpAddr, AdvertCopy)>,
     /// Adverts lost in a row, by sender, receiver and virtual router.
     lost: BTreeMap<(usize, usize, u8), u64>,
@@ -145,6 +155,8 @@ impl World {
                 router: None,
                 kernel: Kernel { carrier: true, ..Kernel::default() },
                 own: Ipv4Addr::new(10, 0, 0, u8::try_from(n + 1).unwrap()).into(),
+                // In the other order, so that whoever confuses them is found out.
+                second: Ipv4Addr::new(10, 1, 0, u8::try_from(99 - n).unwrap()).into(),
                 checkpoint: None,
                 saved_at: None,
                 inbox: VecDeque::new(),
@@ -160,6 +172,7 @@ impl World {
             start,
             now: start,
             part_of: vec![0; nodes.len()],
+            second_part_of: vec![0; nodes.len()],
             nodes,
             wire: Wire { delay_max: Duration::from_micros(200), ..Wire::default() },
             flying: BTreeMap::new(),
@@ -169,6 +182,11 @@ impl World {
             steps: 0,
             trace: std::env::var_os("TRACE").is_some(),
         }
+    }
+
+    /// Whether an address is one of eth1.
+    pub(crate) fn is_second(address: IpAddr) -> bool {
+        matches!(address, IpAddr::V4(v4) if v4.octets()[1] == 1)
     }
 
     /// What a machine's clock shows.
@@ -272,7 +290,7 @@ impl World {
         self.say(n, if carrier { "carrier" } else { "no carrier" });
         self.nodes[n].kernel.carrier = carrier;
         let at = self.now;
-        self.nodes[n].news.push_back((at, Event::LinkChanged { link: eth0(), facts: facts(carrier) }));
+        self.nodes[n].news.push_back((at, Event::LinkChanged { link: eth0(), facts: facts(2, carrier) }));
     }
 
     pub(crate) fn reload(&mut self, n: usize, plan: Plan) {
@@ -346,7 +364,8 @@ impl World {
             }
             let (to, from, copy) = entry.remove();
             let node = &mut self.nodes[to];
-            if node.router.is_some() && node.kernel.listening && node.kernel.carrier {
+            if node.router.is_some() && node.kernel.listening && (node.kernel.carrier || copy.link == eth1())
+            {
                 node.inbox.push_back((from, copy));
             }
         }
@@ -365,7 +384,7 @@ impl World {
     fn turn(&mut self, n: usize, look: &mut dyn FnMut(&Self)) {
         while let Some((from, copy)) = self.nodes[n].inbox.pop_front() {
             let datagram = Datagram {
-                link: eth0(),
+                link: copy.link,
                 source: from,
                 destination: copy.destination,
                 ttl: copy.ttl,
@@ -536,12 +555,15 @@ impl World {
     }
 
     fn send(&mut self, n: usize, copy: &AdvertCopy) {
-        if !self.nodes[n].kernel.carrier {
+        let own = copy.link == eth0();
+        if own && !self.nodes[n].kernel.carrier {
             return;
         }
+        let parts = if own { self.part_of.clone() } else { self.second_part_of.clone() };
         for to in 0..self.nodes.len() {
-            let addressed = copy.destination.is_multicast() || copy.destination == self.nodes[to].own;
-            if to == n || !addressed || self.part_of[to] != self.part_of[n] {
+            let there = if own { self.nodes[to].own } else { self.nodes[to].second };
+            let addressed = copy.destination.is_multicast() || copy.destination == there;
+            if to == n || !addressed || parts[to] != parts[n] {
                 continue;
             }
             let copies = 1 + u8::from(self.random.permille(self.wire.duplicate_permille));
@@ -566,7 +588,11 @@ impl World {
         let mut addresses =
             vec![ObservedAddress { address: node.own, prefix: 24, ours: false, usable: true }];
         addresses.extend(node.kernel.held.iter().map(|((_, a), (prefix, _))| observed(*a, *prefix)));
-        vec![ObservedLink { link: eth0(), facts: facts(node.kernel.carrier), addresses }]
+        let second = ObservedAddress { address: node.second, prefix: 24, ours: false, usable: true };
+        vec![
+            ObservedLink { link: eth0(), facts: facts(2, node.kernel.carrier), addresses },
+            ObservedLink { link: eth1(), facts: facts(3, true), addresses: vec![second] },
+        ]
     }
 
     fn say(&self, n: usize, what: &str) {
@@ -605,9 +631,9 @@ fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap()
 }
 
-fn facts(carrier: bool) -> LinkFacts {
+fn facts(index: u32, carrier: bool) -> LinkFacts {
     let mac = Some(Mac([2, 0, 0, 0, 0, 1]));
-    LinkFacts { index: LinkIndex(2), up: true, carrier, mac, mtu: 1500, parent: None }
+    LinkFacts { index: LinkIndex(index), up: true, carrier, mac, mtu: 1500, parent: None }
 }
 
 fn observed(address: IpAddr, prefix: u8) -> ObservedAddress {

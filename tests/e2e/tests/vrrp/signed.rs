@@ -9,7 +9,7 @@ use nix::sys::signal::Signal;
 
 use super::{NAME, QUIET, Two, config, transitions};
 
-fn key_file(folder: &TempDir, name: &str, byte: u8) -> Result<String> {
+pub(super) fn key_file(folder: &TempDir, name: &str, byte: u8) -> Result<String> {
     let path = folder.write(name, &format!("hex:{}\n", format!("{byte:02x}").repeat(32)))?;
     fs::set_permissions(&path, Permissions::from_mode(0o600))?;
     Ok(path.to_string_lossy().into_owned())

@@ -114,6 +114,10 @@ impl Instance {
 
     /// An interface the addresses are on is usable again: what it forgot is put back, and said.
     pub(in crate::machine) fn link_usable(&mut self, link: LinkName, cx: &mut Cx<'_>) {
+        let used = link == self.plan.key.link || self.plan.addresses.iter().any(|a| a.link == link);
+        if !used && self.plan.also_via.iter().any(|via| via.link == link) {
+            return;
+        }
         let request = Request {
             tag: &self.tag,
             addresses: &self.plan.addresses,

@@ -25,7 +25,8 @@ impl Instance {
         if matches!(self.state, State::Init | State::Fault) {
             return;
         }
-        let verdict = admit(&self.settings, datagram, time, |a| self.source == Some(a));
+        let verdict =
+            admit(&self.settings, datagram, time, |a| self.source == Some(a) || self.ways.is_own(a));
         if let (Some(keyring), Some(sequence)) = (&self.settings.keyring, verdict.sequence)
             && !self.replay.is_new(keyring, datagram.source, sequence, time)
         {
@@ -49,6 +50,7 @@ impl Instance {
         match verdict.outcome {
             Ok(advert) => {
                 self.statistics.received += 1;
+                self.heard_by(&advert, cx);
                 self.advert(advert, cx);
             }
             Err(reason) => self.reject(reason, datagram, cx),
@@ -72,6 +74,7 @@ impl Instance {
     fn advert(&mut self, advert: Admitted, cx: &mut Cx<'_>) {
         match &self.state {
             State::Init | State::Fault => {}
+            State::Backup(_) if advert.priority == 0 && self.is_stale_goodbye(&advert) => {}
             State::Backup(_) => self.advert_as_backup(advert, cx),
             State::Master(_) => self.advert_as_master(advert, cx),
             // Priority 0 is somebody else leaving; any other advert is our successor's.
@@ -98,14 +101,18 @@ impl Instance {
             return;
         }
         let heard = Heard { address: advert.source, priority: advert.priority };
-        if backup.master.map(|m| m.address) != Some(heard.address) {
+        // By a further way the master has another address.
+        let own = advert.path == 0;
+        if own && backup.master.map(|m| m.address) != Some(heard.address) {
             cx.out.push(Action::Report(Fact::MasterHeard {
                 instance: tag,
                 master: heard.address,
                 priority: heard.priority,
             }));
         }
-        backup.master = Some(heard);
+        if own {
+            backup.master = Some(heard);
+        }
         if std::mem::take(&mut backup.delayed) {
             // The network is there: nothing more to wait for than anybody else does.
             backup.down_at = backup.down_at.min(cx.now + down_interval);
@@ -137,9 +144,14 @@ impl Instance {
             self.rearm_advert(cx);
             return;
         }
-        let better = advert.priority > self.priority
-            || (advert.priority == self.priority
-                && self.source.is_some_and(|own| is_higher(advert.source, own)));
+        let better = if advert.priority == self.priority {
+            match self.loses_tie(&advert, cx.now) {
+                Some(loses) => loses,
+                None => return,
+            }
+        } else {
+            advert.priority > self.priority
+        };
         if better {
             if self.plan.answer_better {
                 self.advertise(cx);
@@ -203,7 +215,7 @@ impl Instance {
 }
 
 /// Unsigned, in network order (RFC 9568 6.4.3).
-fn is_higher(theirs: IpAddr, own: IpAddr) -> bool {
+pub(super) fn is_higher(theirs: IpAddr, own: IpAddr) -> bool {
     match (theirs, own) {
         (IpAddr::V4(t), IpAddr::V4(o)) => t.octets() > o.octets(),
         (IpAddr::V6(t), IpAddr::V6(o)) => t.octets() > o.octets(),

@@ -25,6 +25,9 @@ impl Instance {
             self.settings = settings;
             self.peers = super::Peers::default();
         }
+        if (&plan.also_via, &plan.transport) != (&old.also_via, &old.transport) {
+            self.rebuild_ways(cx.now);
+        }
         self.packet = None;
         self.leased = Arc::from([]);
         self.change_virtual_link(&old, cx);

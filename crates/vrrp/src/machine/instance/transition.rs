@@ -136,7 +136,8 @@ impl Instance {
         self.state = State::Backup(Backup {
             down_at: cx.now + wait,
             interval,
-            master: advert.map(|a| Heard { address: a.source, priority: a.priority }),
+            // By a further way it has another address.
+            master: advert.filter(|a| a.path == 0).map(|a| Heard { address: a.source, priority: a.priority }),
             preempt_at: None,
             expect: Expect::Silence,
             silent: false,
@@ -289,9 +290,13 @@ impl Instance {
             return;
         }
         let from = self.state_name();
-        if self.is_master() && self.causes.iter().all(|c| c.lets_send(self.plan.key.link)) {
-            // The peers need not wait for the silence.
-            self.send(0, cx);
+        // The peers need not wait for the silence.
+        if self.is_master() {
+            if self.causes.iter().all(|c| c.lets_send(self.plan.key.link)) {
+                self.send(0, cx);
+            } else if !self.causes.iter().any(|c| matches!(c, Cause::NoKey(_))) {
+                self.leave_by_further_ways(cx);
+            }
         }
         self.drop_addresses(cx);
         self.state = State::Fault;

@@ -93,19 +93,21 @@ impl Router {
     pub(super) fn listen(&mut self, out: &mut Vec<Action>) {
         let mut wanted: BTreeMap<Which, Listener> = BTreeMap::new();
         for (key, id) in self.by_key.iter().chain(&self.leaving) {
-            let (Some(instance), Some(facts)) = (self.instances.get(id), self.links.facts(key.link)) else {
-                continue;
-            };
-            let listener = wanted.entry((key.link, key.family)).or_insert_with(|| Listener {
-                link: key.link,
-                index: facts.index,
-                family: key.family,
-                multicast: false,
-                vrids: Vec::new(),
-            });
-            listener.multicast |= instance.plan.transport == Transport::Multicast;
-            if let Err(at) = listener.vrids.binary_search(&key.vrid) {
-                listener.vrids.insert(at, key.vrid);
+            let Some(instance) = self.instances.get(id) else { continue };
+            let ways = instance.plan.also_via.iter().map(|via| (via.link, &via.transport));
+            for (link, transport) in std::iter::once((key.link, &instance.plan.transport)).chain(ways) {
+                let Some(facts) = self.links.facts(link) else { continue };
+                let listener = wanted.entry((link, key.family)).or_insert_with(|| Listener {
+                    link,
+                    index: facts.index,
+                    family: key.family,
+                    multicast: false,
+                    vrids: Vec::new(),
+                });
+                listener.multicast |= *transport == Transport::Multicast;
+                if let Err(at) = listener.vrids.binary_search(&key.vrid) {
+                    listener.vrids.insert(at, key.vrid);
+                }
             }
         }
         let before: Vec<Which> = self.listeners.open.keys().copied().collect();
@@ -118,6 +120,7 @@ impl Router {
     /// A socket failed or is tried again: whoever uses it is judged anew.
     pub(super) fn listeners_changed(&mut self, link: LinkName, now: Instant, out: &mut Vec<Action>) {
         for id in self.index.on_link(link) {
+            self.refresh_links(id, now, out);
             self.assess(id, now, out);
         }
     }

@@ -6,9 +6,11 @@ use std::time::Instant;
 
 use super::{Phase, Router};
 use crate::machine::action::Action;
-use crate::machine::id::{InstanceId, LinkName};
-use crate::machine::instance::Cx;
+use crate::machine::fact::Cause;
+use crate::machine::id::{Family, InstanceId, LinkName};
+use crate::machine::instance::{Condition, Cx};
 use crate::machine::links::Vanished;
+use crate::plan::Via;
 
 /// What was so before an interface changed.
 pub(super) struct Earlier {
@@ -76,8 +78,36 @@ impl Router {
                 self.index.holder(key.link, address).is_some()
             }),
         };
+        let ways: Vec<Condition> = instance
+            .plan
+            .also_via
+            .iter()
+            .enumerate()
+            .map(|(at, via)| self.way_condition(via, key.family, instance.ways.source(at + 1)))
+            .collect();
         if let Some(instance) = self.instances.get_mut(&id) {
-            instance.links_changed(source, &mut Cx { now, links: &mut self.links, out });
+            let mut cx = Cx { now, links: &mut self.links, out };
+            instance.ways_changed(ways, &mut cx);
+            instance.links_changed(source, &mut cx);
+        }
+    }
+
+    /// Whether adverts can go by a further way: the address to send them from, or what keeps them.
+    fn way_condition(&self, via: &Via, family: Family, current: Option<IpAddr>) -> Condition {
+        self.links.check(via.link)?;
+        if let Some(error) = self.listeners.error((via.link, family)) {
+            return Err(Cause::NoListener(via.link, error.to_owned()));
+        }
+        match via.source {
+            Some(source) => {
+                let there = self.links.address(via.link, source).filter(|a| a.usable);
+                there.map(|a| a.address).ok_or(Cause::SourceMissing(via.link, source))
+            }
+            None => {
+                let is_virtual = |address| self.index.holder(via.link, address).is_some();
+                let found = self.links.source(via.link, family, current, is_virtual);
+                found.ok_or(Cause::NoSource(via.link))
+            }
         }
     }
 

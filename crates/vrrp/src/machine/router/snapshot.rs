@@ -5,11 +5,11 @@ use std::time::Instant;
 use super::Router;
 use crate::machine::fact::StateName;
 use crate::machine::id::{InstanceId, Name};
-use crate::machine::instance::{Instance, State};
+use crate::machine::instance::{Instance, State, WayView};
 use crate::machine::ledger::Standing;
 use crate::status::{
     Adverts, FileStatus, GroupStatus, IncompatiblePeer, InstanceStatus, MasterStatus, ObjectStatus,
-    ProcessStatus, ScriptStatus, Status,
+    PathStatus, ProcessStatus, ScriptStatus, Status,
 };
 
 impl Router {
@@ -124,6 +124,7 @@ impl Router {
                 rejected: instance.rejected().map(|(r, n)| (r.code(), n)).collect(),
             },
             transitions: instance.statistics.transitions,
+            paths: instance.ways.views(instance.source).map(|view| path(&view, now)).collect(),
         })
     }
 
@@ -143,6 +144,19 @@ impl Router {
     #[must_use]
     pub fn masters(&self) -> usize {
         self.instances.values().filter(|i| i.state_name() == StateName::Master).count()
+    }
+}
+
+fn path(view: &WayView<'_>, now: Instant) -> PathStatus {
+    let millis =
+        |at: Instant| u64::try_from(now.saturating_duration_since(at).as_millis()).unwrap_or(u64::MAX);
+    PathStatus {
+        path: view.label.to_owned(),
+        source: view.source.map(|source| source.to_string()),
+        lost: view.lost.clone(),
+        last_heard_ms: view.heard.map(|(at, _)| millis(at)),
+        last_heard_from: view.heard.map(|(_, from)| from.to_string()),
+        received: view.received,
     }
 }
 

@@ -29,6 +29,7 @@ mod signed;
 mod trackers;
 mod unicast;
 mod virtual_link;
+mod ways;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MS: Duration = Duration::from_millis(1);

@@ -152,7 +152,7 @@ fn taken(verdict: Verdict, differs: Option<Field>) {
 fn a_fitting_packet_is_taken_with_its_facts() {
     for version in [Version::V2, Version::V3] {
         let verdict = Packet { priority: 7, ..Packet::new(version) }.judge();
-        let admitted = Admitted { source: PEER, priority: 7, interval: Duration::from_secs(1) };
+        let admitted = Admitted { source: PEER, priority: 7, interval: Duration::from_secs(1), path: 0 };
         assert_eq!(verdict, Verdict { outcome: Ok(admitted), sequence: None, differs: None });
     }
     taken(Packet::ipv6().judge(), None);
