@@ -50,7 +50,9 @@ fn place(path: &str) -> Option<(String, String)> {
         "" if key == "include" => "include",
         "" | "headers" => return None,
         "resources" => last,
-        "vrrp" | "checker" | "watchdog" | "global" if key == "resources" || key == "network_namespace" => {
+        "vrrp" | "checker" | "watchdog" | "global"
+            if ["resources", "network_namespace", "notify_fifo"].contains(&key) =>
+        {
             last
         }
         "vrrp"

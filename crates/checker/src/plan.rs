@@ -18,11 +18,13 @@ mod table;
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
 use common::config::global::Global;
 use common::config::{CommandLine, Diagnostics, IfName, Span, Table, UserName};
+use common::fifo;
 use common::ipvs::{DestinationKey, Forward, Service, ServiceKey};
 use common::surroundings::{self, Surroundings};
 
@@ -41,6 +43,8 @@ pub struct Plan {
     pub script_user: Option<UserName>,
     /// What the process lives in.
     pub surroundings: Surroundings,
+    /// Where notifications are written to.
+    pub fifos: Vec<PathBuf>,
     /// The virtual servers, in the order of the text.
     pub virtual_servers: Vec<Rc<VirtualServer>>,
 }
@@ -230,9 +234,15 @@ pub fn replan(
     d: &mut Diagnostics,
 ) -> Plan {
     let mut virtual_servers = Vec::new();
-    let Own { ipvs, table, surroundings } = read(root, known, d, |server| virtual_servers.push(server));
-    let surroundings = surroundings.or(&global.surroundings);
-    Plan { ipvs, table, script_user: global.script_user.clone(), surroundings, virtual_servers }
+    let own = read(root, known, d, |server| virtual_servers.push(server));
+    Plan {
+        ipvs: own.ipvs,
+        table: own.table,
+        script_user: global.script_user.clone(),
+        surroundings: own.surroundings.or(&global.surroundings),
+        fifos: fifo::paths(global.notify_fifo.as_ref(), own.notify_fifo.as_ref()),
+        virtual_servers,
+    }
 }
 
 /// Reports the faults that [`plan`] would, and returns the number of virtual servers. Keeps none of them.
@@ -247,6 +257,7 @@ struct Own {
     ipvs: bool,
     table: TableSettings,
     surroundings: Surroundings,
+    notify_fifo: Option<PathBuf>,
 }
 
 fn read(
@@ -255,9 +266,15 @@ fn read(
     d: &mut Diagnostics,
     mut found: impl FnMut(Rc<VirtualServer>),
 ) -> Own {
-    let mut own = Own { ipvs: true, table: TableSettings::default(), surroundings: Surroundings::default() };
+    let mut own = Own {
+        ipvs: true,
+        table: TableSettings::default(),
+        surroundings: Surroundings::default(),
+        notify_fifo: None,
+    };
     if let Some(mut checker) = root.table("checker", d) {
         (own.ipvs, own.table) = table::read(&mut checker, d);
+        own.notify_fifo = fifo::read(&mut checker, d);
         own.surroundings = surroundings::read(&mut checker, d);
         checker.finish(d);
     }

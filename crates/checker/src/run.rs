@@ -17,6 +17,7 @@ use common::child::{App, AppCx, ChildKey, Inherited, StartError, Which};
 use common::config::{Diagnostics, Document};
 use common::event_loop::{Drained, Readiness, clock};
 use common::exit::Exit;
+use common::fifo::Fifos;
 use common::ipvs::{ListedDestination, ServiceKey};
 use common::role::{Need, Role};
 use common::surroundings::Surroundings;
@@ -24,6 +25,7 @@ use common::sys::memory;
 use serde_json::{Value, json};
 
 use crate::effects::descriptors;
+use crate::effects::herald::Herald;
 use crate::effects::holdings::Holdings;
 use crate::effects::ipvs::Reconciler;
 use crate::effects::journal::Journal;
@@ -49,6 +51,8 @@ pub enum Key {
     Scripts,
     /// What the kernel reports of addresses.
     Addresses,
+    /// There may be room in a named pipe.
+    Fifos,
 }
 
 /// The key of a source in the loop.
@@ -114,6 +118,7 @@ struct Running {
     /// Whether the table was told something that is not sent yet.
     unsent: bool,
     journal: Journal,
+    herald: Herald<LoopKey>,
     /// Whether much memory was used for a moment.
     untidy: bool,
     /// Set while the pool waits to be settled at the end of the turn.
@@ -180,6 +185,7 @@ impl Running {
             table,
             unsent: false,
             journal: Journal::default(),
+            herald: Herald::new(Fifos::new(&plan.fifos, ChildKey::App(Key::Fifos), cx.registry())),
             untidy: false,
             settle_at: None,
             actions: Vec::new(),
@@ -322,10 +328,16 @@ impl Running {
         }
     }
 
-    fn tell(&self, subject: Subject, turn: Turn, words: &str) {
+    fn tell(&mut self, subject: Subject, turn: Turn, words: &str) {
         match self.pool.names(subject) {
-            Some((service, Some(server))) => Journal::server(service, server, turn, words),
-            Some((service, None)) => Journal::quorum(service, turn, self.pool.sorry(subject), words),
+            Some((service, Some(server))) => {
+                Journal::server(service, server, turn, words);
+                self.herald.server(service, server, turn, words);
+            }
+            Some((service, None)) => {
+                Journal::quorum(service, turn, self.pool.sorry(subject), words);
+                self.herald.quorum(service, turn, words);
+            }
             None => {}
         }
     }
@@ -376,6 +388,7 @@ impl Running {
     fn reconfigure(&mut self, prepared: Prepared, now: Instant, cx: &AppCx<'_, Key>) {
         let Prepared { plan, table } = prepared;
         self.attempts.scripts.reconfigure(plan.script_user.clone());
+        self.herald.fifos.reconfigure(&plan.fifos, cx.registry());
         self.pool.reconfigure(&plan, now, &mut self.actions);
         descriptors::provide(self.pool.checks());
         self.watch_addresses(cx);
@@ -412,7 +425,9 @@ impl Running {
                     "reachable": summary.reachable,
                 })
             });
-            text.extend(format!("{{\"ipvs\":{},\"virtual_servers\":[", json!(ipvs)).into_bytes());
+            let (ipvs, fifos) = (json!(ipvs), self.herald.fifos.status());
+            let head = format!("{{\"ipvs\":{ipvs},\"notify_fifos\":{fifos},\"virtual_servers\":[");
+            text.extend(head.into_bytes());
         }
         let (views, next) = self.pool.status_from(from, TOLD_AT_ONCE, now);
         let table = &mut self.table;
@@ -452,6 +467,10 @@ impl App for Checker {
             Key::Attempt(slot) => running.attempts.ready(slot, readiness, now, registry, &mut running.news),
             Key::Scripts => running.attempts.scripts_ready(now, registry, &mut running.news),
             Key::Addresses => return running.addresses_ready(now, cx),
+            Key::Fifos => {
+                running.herald.fifos.flush();
+                return Drained::Yes;
+            }
         };
         running.perform(now, cx);
         drained
@@ -499,6 +518,10 @@ impl App for Checker {
                 None
             }
         }
+    }
+
+    fn events(&mut self) -> Vec<Value> {
+        self.running.as_mut().map(|running| running.herald.tell()).unwrap_or_default()
     }
 
     fn checkpoint(&mut self) -> Option<Vec<u8>> {

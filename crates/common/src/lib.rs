@@ -5,6 +5,7 @@
 //! * [`child`]: what every child process does alike (life line, hello, reload, stop)
 //! * [`control`]: newline-delimited JSON over unix sockets, both ends
 //! * [`checkpoint`]: the state a successor needs, kept outside the process
+//! * [`fifo`]: notifications for programs that read a named pipe
 //! * [`namespace`]: network namespaces
 //! * [`netlink`]: typed requests to the kernel
 //! * [`script`]: one runner for every script
@@ -19,6 +20,7 @@ pub mod config;
 pub mod control;
 pub mod event_loop;
 pub mod exit;
+pub mod fifo;
 pub mod ipvs;
 pub mod log;
 pub mod namespace;

@@ -13,6 +13,7 @@ use common::config::global::Global;
 use common::config::{Diagnostics, Document, Table, UserName};
 use common::event_loop::{Drained, Readiness, STALL, clock};
 use common::exit::Exit;
+use common::fifo::{self, Fifos};
 use common::netlink::NetlinkError;
 use common::role::{Need, Role};
 use common::surroundings::Surroundings;
@@ -80,6 +81,8 @@ pub enum Key {
     Filter,
     /// The scripts' processes.
     Scripts,
+    /// There may be room in a named pipe.
+    Fifos,
     /// What the kernel says of the tracked files.
     Files,
     /// What the kernel says of processes.
@@ -111,6 +114,8 @@ pub struct Vrrp {
 struct Configured {
     plan: Plan,
     surroundings: Surroundings,
+    /// Where notifications are written to.
+    fifos: Vec<PathBuf>,
     script_user: Option<UserName>,
     /// Keys stand in files of their own.
     reads_more: bool,
@@ -156,7 +161,9 @@ fn configure(document: &Document) -> Result<Configured, String> {
         crate::io::keys::read(path)
     });
     let surroundings = plan.surroundings.or(&global.surroundings);
-    Ok(Configured { plan, surroundings, script_user: global.script_user, reads_more })
+    let fifos = fifo::paths(global.notify_fifo.as_ref(), plan.notify_fifo.as_ref());
+    plan.set_tell(!fifos.is_empty());
+    Ok(Configured { plan, surroundings, script_user: global.script_user, fifos, reads_more })
 }
 
 /// Whether there may be routes or rules to watch over.
@@ -216,7 +223,9 @@ impl Running {
         let refusals = Refusals::new(run_dir, ChildKey::App(Key::Filter), registry);
         let interfaces = (virtual_links, Tuning::new(run_dir), refusals);
         let sync = IpvsSync::new(run_dir);
-        let effects = Effects::new(kernel, scripts, interfaces, sync, registry.clone(), listener_key);
+        let fifos = Fifos::new(&configured.fifos, ChildKey::App(Key::Fifos), registry);
+        let effects =
+            Effects::new(kernel, (scripts, fifos), interfaces, sync, registry.clone(), listener_key);
         let effects = effects.map_err(|error| {
             let denied = error.kind() == std::io::ErrorKind::PermissionDenied;
             failed("packet socket", &error, if denied { Exit::Permission } else { Exit::Failed })
@@ -277,6 +286,7 @@ impl Running {
         self.saving.touched(now, self.effects.take_moved());
         if self.router.stopped() {
             self.leftovers.clear();
+            self.effects.scripts.close(now);
         }
     }
 
@@ -394,6 +404,10 @@ impl App for Vrrp {
                 running.settle(now);
                 drained
             }
+            Key::Fifos => {
+                running.effects.fifos.flush();
+                Drained::Yes
+            }
             Key::Scripts => {
                 let drained = running.effects.scripts.ready(now, &mut running.news);
                 running.settle(now);
@@ -425,6 +439,7 @@ impl App for Vrrp {
         let mut status = serde_json::to_value(running.router.status(now)).unwrap_or_default();
         if let Some(fields) = status.as_object_mut() {
             fields.insert("ipvs_sync".to_owned(), running.effects.ipvs_sync.status());
+            fields.insert("notify_fifos".to_owned(), running.effects.fifos.status());
             fields.insert("process_reports_refused".to_owned(), running.processes.trouble().into());
         }
         status
@@ -463,6 +478,7 @@ impl App for Vrrp {
         if let Some(running) = &mut self.running {
             let now = cx.now();
             running.effects.scripts.reconfigure(next.script_user.clone());
+            running.effects.fifos.reconfigure(&next.fifos, cx.registry());
             // Before the new addresses are installed; those that go are removed at once.
             running.leftovers.write(&[running.router.plan(), &next.plan], &[]);
             running.watch.set(watches(&next.plan), now);

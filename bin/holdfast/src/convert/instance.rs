@@ -124,11 +124,13 @@ pub(super) const KEYWORDS: &[Keyword<Instance>] = &[
     Keyword { names: &["use_vmac"], key: "virtual_mac", how: How::By(vmac::use_vmac) },
     Keyword { names: &["vmac_xmit_base"], key: "virtual_mac.adverts_from", how: How::By(vmac::xmit_base) },
     Keyword { names: &["mcast_dst_ip"], key: "the group is that of the RFC", how: How::Lost },
+    Keyword { names: &["notify_deleted"], key: "notify.deleted", how: How::Command("notify.user") },
     Keyword {
-        names: &["notify_deleted", "notify_master_rx_lower_pri", "notify_priority_changes"],
-        key: "it has not been built",
-        how: How::Lost,
+        names: &["notify_master_rx_lower_pri"],
+        key: "notify.lower_priority",
+        how: How::Command("notify.user"),
     },
+    Keyword { names: &["notify_priority_changes"], key: "notify.priority_changes", how: How::Flag(true) },
     Keyword { names: &["owner_ignore_adverts"], key: "an owner that hears another tells it", how: How::Lost },
     Keyword {
         names: &["vmac_garp_intvl", "garp_extra_if"],

@@ -195,6 +195,14 @@ pub(super) const GLOBAL: &[Keyword<Site>] = &[
         key: "[vrrp.ipvs_sync]",
         how: How::By(super::sync::lvs_sync_daemon),
     },
+    Keyword { names: &["notify_fifo"], key: "notify_fifo", how: How::Word },
+    Keyword { names: &["vrrp_notify_fifo"], key: "vrrp.notify_fifo", how: How::Word },
+    Keyword { names: &["lvs_notify_fifo"], key: "checker.notify_fifo", how: How::Word },
+    Keyword {
+        names: &["vrrp_notify_priority_changes"],
+        key: "vrrp.notify.priority_changes",
+        how: How::Flag(true),
+    },
     Keyword { names: &["checker_log_all_failures"], key: "log_all_failures of a check", how: How::Lost },
     Keyword {
         names: &["dynamic_interfaces"],
@@ -305,7 +313,6 @@ pub(super) const GLOBAL: &[Keyword<Site>] = &[
         key: "the group is that of the RFC",
         how: How::Lost,
     },
-    Keyword { names: &["vrrp_notify_priority_changes"], key: "it has not been built", how: How::Lost },
     Keyword {
         names: &["vrrp_garp_extra_if", "vrrp_vmac_garp_intvl"],
         key: "`refresh` of announce keeps switches knowing a virtual MAC",
@@ -330,20 +337,17 @@ pub(super) const GLOBAL: &[Keyword<Site>] = &[
         how: How::Lost,
     },
     Keyword {
-        names: &[
-            "notify_fifo",
-            "notify_fifo_script",
-            "vrrp_notify_fifo",
-            "vrrp_notify_fifo_script",
-            "lvs_notify_fifo",
-            "lvs_notify_fifo_script",
-            "fifo_write_vrrp_states_on_reload",
-            "rs_init_notifies",
-        ],
-        key: "it has not been built",
+        names: &["notify_fifo_script", "vrrp_notify_fifo_script", "lvs_notify_fifo_script"],
+        key: "who reads the pipe is started by the system",
         how: How::Lost,
     },
     Keyword { names: &["lvs_flush"], key: "checker.flush_at_start", how: How::Flag(true) },
+    Keyword {
+        names: &["fifo_write_vrrp_states_on_reload"],
+        key: "holdfast status --json tells them at any time",
+        how: How::Lost,
+    },
+    Keyword { names: &["rs_init_notifies"], key: "it has not been built", how: How::Lost },
     Keyword {
         names: &["lvs_flush_on_stop", "lvs_flush_onstop"],
         key: "checker.flush_at_stop",

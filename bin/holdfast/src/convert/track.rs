@@ -63,11 +63,8 @@ pub(super) const GROUP: &[Keyword<Plain>] = &[
         key: "trackers of members keep their weight",
         how: How::Needless,
     },
-    Keyword {
-        names: &["notify_priority_changes", "smtp_alert"],
-        key: "it has not been built",
-        how: How::Lost,
-    },
+    Keyword { names: &["notify_priority_changes"], key: "its instances tell of theirs", how: How::Lost },
+    Keyword { names: &["smtp_alert"], key: "it has not been built", how: How::Lost },
     Keyword {
         names: &["track_bfd"],
         key: "there is no BFD: short intervals of version 3 notice as fast",

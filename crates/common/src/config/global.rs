@@ -1,10 +1,12 @@
 //! The plan of `[global]` and `[watchdog]`: what every process knows.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::diagnostic::Diagnostics;
 use super::table::Table;
 use super::value::UserName;
+use crate::fifo;
 use crate::surroundings::{self, Resources, Surroundings};
 
 /// What every process knows.
@@ -17,6 +19,8 @@ pub struct Global {
     /// What every process lives in unless its own table says otherwise: `global.network_namespace` and
     /// `global.resources`.
     pub surroundings: Surroundings,
+    /// `global.notify_fifo`: every process writes its notifications there.
+    pub notify_fifo: Option<PathBuf>,
     /// The section `[watchdog]`.
     pub watchdog: Watchdog,
     /// `watchdog.resources`, and those for all.
@@ -57,6 +61,7 @@ pub fn plan(root: &mut Table<'_>, d: &mut Diagnostics) -> Global {
             }
             global.router_id = Some(router_id.value);
         }
+        global.notify_fifo = fifo::read(&mut table, d);
         global.surroundings = surroundings::read(&mut table, d);
         global.script_user = table.optional("script_user", d).map(|user| user.value);
         table.finish(d);

@@ -135,6 +135,15 @@ impl<O: Clone + Ord, J> NotifyQueue<O, J> {
         self.advance(object, now, out);
     }
 
+    /// Closes every lane that is open, as [`Self::stop`] does without a last notice: the whole process stops.
+    pub fn close(&mut self, limit: Duration, now: Instant, out: &mut Vec<NotifyAction<O, J>>) {
+        let open = self.lanes.iter().filter(|(_, lane)| lane.closing.is_none());
+        let objects: Vec<O> = open.map(|(object, _)| object.clone()).collect();
+        for object in objects {
+            self.stop(&object, Vec::new(), limit, now, out);
+        }
+    }
+
     /// A job has ended. One that is not waited for any more is ignored.
     pub fn finished(&mut self, number: JobNumber, now: Instant, out: &mut Vec<NotifyAction<O, J>>) {
         let owner = self.lanes.iter_mut().find(|(_, lane)| lane.running == Some(number));

@@ -19,6 +19,7 @@ use std::io;
 use std::time::Instant;
 
 use common::event_loop::Registry;
+use common::fifo::Fifos;
 use common::netlink::link::Ipv4Setting;
 
 use crate::io::announcer::Announcer;
@@ -48,6 +49,8 @@ pub struct Effects<K: Copy> {
     pub scripts: Scripts<K>,
     /// Packets that are not taken.
     pub refusals: Refusals<K>,
+    /// The named pipes that notifications are written to.
+    pub fifos: Fifos<K>,
     virtual_links: VirtualLinks,
     tuning: Tuning,
     promoting: Vec<(InstanceId, Vec<LinkName>)>,
@@ -76,7 +79,7 @@ impl<K: Copy> Effects<K> {
     /// No permission for a packet socket, or no descriptors.
     pub fn new(
         kernel: Kernel<K>,
-        scripts: Scripts<K>,
+        (scripts, fifos): (Scripts<K>, Fifos<K>),
         (virtual_links, tuning, refusals): (VirtualLinks, Tuning, Refusals<K>),
         ipvs_sync: IpvsSync,
         registry: Registry<K>,
@@ -86,6 +89,7 @@ impl<K: Copy> Effects<K> {
             kernel,
             scripts,
             refusals,
+            fifos,
             virtual_links,
             tuning,
             promoting: Vec::new(),
@@ -234,7 +238,10 @@ impl<K: Copy> Effects<K> {
             Action::StopScript { script } => self.scripts.stop(script, now),
             // A daemon that cannot be started may not hold up the addresses, nor their announcements.
             Action::IpvsSync(wanted) => self.ipvs_sync.want(*wanted, now),
-            Action::Notify(notification) => self.scripts.notify(notification, now),
+            Action::Notify(notification) => match &notification.run {
+                Some(run) => self.scripts.notify(notification, run, now),
+                None => self.fifos.push(&notification.line()),
+            },
             Action::Report(fact) => {
                 self.moved |= matches!(fact, Fact::Transition { .. });
                 report(fact);

@@ -94,8 +94,8 @@ impl<K: Copy> Scripts<K> {
 
     /// Takes a notify command. Those that come one after the other for one change of state are one notice: a newer
     /// state replaces all of them or none.
-    pub fn notify(&mut self, notification: &Notification, now: Instant) {
-        let Notification { object, state, priority, reason, run } = notification;
+    pub fn notify(&mut self, notification: &Notification, run: &Command, now: Instant) {
+        let Notification { object, state, priority, reason, .. } = notification;
         let command = match to_run(run, script::Command::notify) {
             Ok(command) => command,
             Err(why) => return log::warn!("notify command not started: {why} object=\"{object}\""),
@@ -123,14 +123,29 @@ impl<K: Copy> Scripts<K> {
     /// Queues what [`Self::notify`] gathered. To be called when a batch of actions is through.
     pub fn flush(&mut self, now: Instant) {
         let Some((object, state, jobs)) = self.occasion.take() else { return };
-        if state == NotifyState::Stop {
+        let class = match state {
+            NotifyState::Master | NotifyState::Backup | NotifyState::Fault => Some(Class::State),
+            NotifyState::LowerPriority => Some(Class::Event(1)),
+            NotifyState::MasterPriority | NotifyState::BackupPriority => Some(Class::Event(2)),
+            NotifyState::Stop | NotifyState::Deleted => None,
+        };
+        let Some(class) = class else {
             self.queue.stop(&object, jobs, STOP_LIMIT, now, &mut self.actions);
-        } else if !self.queue.push(&object, Notice { class: Class::State, jobs }, now, &mut self.actions) {
+            return self.start_jobs(now);
+        };
+        if !self.queue.push(&object, Notice { class, jobs }, now, &mut self.actions) {
             log::warn!(
                 "notification dropped: it was stopped before object=\"{object}\" state={}",
                 state.word()
             );
         }
+        self.start_jobs(now);
+    }
+
+    /// The process stops: what still runs has as long as a last notification has.
+    pub fn close(&mut self, now: Instant) {
+        self.flush(now);
+        self.queue.close(STOP_LIMIT, now, &mut self.actions);
         self.start_jobs(now);
     }
 

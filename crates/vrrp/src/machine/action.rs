@@ -236,10 +236,18 @@ pub enum NotifyState {
     Fault,
     /// It was stopped: the last one of its object.
     Stop,
+    /// A reload removed it: the last one of its object.
+    Deleted,
+    /// As master it heard an advert with a lower priority.
+    LowerPriority,
+    /// As master it has another priority.
+    MasterPriority,
+    /// As backup it has another priority.
+    BackupPriority,
 }
 
 impl NotifyState {
-    /// The word for scripts: `MASTER`, `BACKUP`, `FAULT`, `STOP`.
+    /// The word for scripts, as keepalived has them.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -247,6 +255,10 @@ impl NotifyState {
             Self::Backup => "BACKUP",
             Self::Fault => "FAULT",
             Self::Stop => "STOP",
+            Self::Deleted => "DELETED",
+            Self::LowerPriority => "MASTER_RX_LOWER_PRI",
+            Self::MasterPriority => "MASTER_PRIORITY",
+            Self::BackupPriority => "BACKUP_PRIORITY",
         }
     }
 }
@@ -262,8 +274,20 @@ pub struct Notification {
     pub priority: u8,
     /// Why, in words.
     pub reason: String,
-    /// What to run; arguments complete.
-    pub run: Command,
+    /// What to run, arguments complete; none: the readers of named pipes are told.
+    pub run: Option<Command>,
+}
+
+impl Notification {
+    /// The line for a reader of a named pipe: keepalived's.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let (kind, name) = match &self.object {
+            Object::Instance(name) => ("INSTANCE", name),
+            Object::Group(name) => ("GROUP", name),
+        };
+        format!("{kind} \"{name}\" {} {}", self.state.word(), self.priority)
+    }
 }
 
 impl fmt::Display for Action {
@@ -317,14 +341,9 @@ impl fmt::Display for Action {
             Self::RunScript { script, .. } => write!(f, "run script {script}"),
             Self::StopScript { script } => write!(f, "stop script {script}"),
             Self::Notify(n) => {
-                write!(
-                    f,
-                    "notify {} {} priority={} run={}",
-                    n.object,
-                    n.state.word(),
-                    n.priority,
-                    n.run.argv.join(" ")
-                )
+                let run =
+                    n.run.as_ref().map_or_else(String::new, |run| format!(" run={}", run.argv.join(" ")));
+                write!(f, "notify {} {} priority={}{run}", n.object, n.state.word(), n.priority)
             }
             Self::Report(fact) => write!(f, "report {fact}"),
         }

@@ -19,7 +19,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::action::{Action, AdvertPacket, Announcement};
+use super::action::{Action, AdvertPacket, Announcement, NotifyState};
 use super::address::VirtualAddress;
 use super::announce::Announcer;
 use super::fact::{Cause, Fact, Reason, StateName};
@@ -408,6 +408,14 @@ impl Instance {
         let from = std::mem::replace(&mut self.priority, priority);
         let fact = Fact::Priority { instance: self.tag.clone(), from, to: priority };
         cx.out.push(Action::Report(fact));
+        let state = match self.state {
+            State::Backup(_) => Some(NotifyState::BackupPriority),
+            State::Master(_) => Some(NotifyState::MasterPriority),
+            State::Init | State::Fault | State::Releasing(_) => None,
+        };
+        if let Some(state) = state.filter(|_| self.plan.notify.priority_changes) {
+            self.notify(state, &format!("priority {from} -> {priority}"), cx.out);
+        }
         let version = self.plan.version;
         match &mut self.state {
             State::Init | State::Fault | State::Releasing(_) => {}

@@ -48,6 +48,8 @@ pub struct Plan {
     pub processes: Vec<ProcessPlan>,
     /// Addresses, routes and rules that are there whatever the state.
     pub statics: Vec<Object>,
+    /// `vrrp.notify_fifo`.
+    pub notify_fifo: Option<PathBuf>,
     /// What the process lives in, as far as `[vrrp]` says it.
     pub surroundings: Surroundings,
     /// The kernel's daemons that tell other directors of connections.
@@ -55,6 +57,14 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Whether somebody reads a named pipe.
+    pub fn set_tell(&mut self, tell: bool) {
+        let of_instances = self.instances.iter_mut().map(|instance| &mut instance.notify);
+        for notify in of_instances.chain(self.groups.iter_mut().map(|group| &mut group.notify)) {
+            notify.tell = tell;
+        }
+    }
+
     /// Reads the keys that stand in files of their own; what could not be read is a fault of its instance.
     pub fn load_keys(&mut self, mut read: impl FnMut(&Path) -> Result<Secret, String>) {
         for keyring in self.instances.iter_mut().filter_map(|instance| instance.keyring.as_mut()) {
@@ -362,6 +372,14 @@ pub struct NotifyPlan {
     pub fault: Option<Command>,
     /// On stop.
     pub stop: Option<Command>,
+    /// When a reload removes it; `stop` where there is none.
+    pub deleted: Option<Command>,
+    /// When a master hears an advert with a lower priority.
+    pub lower_priority: Option<Command>,
+    /// Whether a changed priority is told too.
+    pub priority_changes: bool,
+    /// Whether readers of named pipes are told.
+    pub tell: bool,
     /// On all of them; gets `INSTANCE|GROUP`, the name, the state and the priority as further arguments.
     pub any: Option<Command>,
 }
@@ -375,6 +393,10 @@ impl NotifyPlan {
             NotifyState::Backup => self.backup.as_ref(),
             NotifyState::Fault => self.fault.as_ref(),
             NotifyState::Stop => self.stop.as_ref(),
+            NotifyState::Deleted if self.deleted.is_some() => self.deleted.as_ref(),
+            NotifyState::Deleted => self.stop.as_ref(),
+            NotifyState::LowerPriority => self.lower_priority.as_ref(),
+            NotifyState::MasterPriority | NotifyState::BackupPriority => None,
         }
     }
 }

@@ -123,25 +123,59 @@ impl<T: common::config::FromValue> FromValueOf for Located<T> {
     }
 }
 
-/// `notify`.
+/// `notify` of a sync group.
+pub(super) fn group_notify(t: &mut Layers<'_>, d: &mut Diagnostics) -> NotifyPlan {
+    let mut n = t.tables("notify", d);
+    let run = Run::read(&mut n, d);
+    let plan = notify_states(&mut n, &run, d);
+    n.finish(d);
+    plan
+}
+
+/// `notify` of an instance, which more can happen to.
 pub(super) fn notify(t: &mut Layers<'_>, d: &mut Diagnostics) -> NotifyPlan {
     let mut n = t.tables("notify", d);
-    let user = n.optional::<UserName>("user", d).map(|u| u.value.as_str().to_owned());
-    let range = Duration::from_millis(100)..=Duration::from_secs(3600);
-    let timeout = n.within("timeout", &range, d).map_or(NOTIFY_TIMEOUT, |t| t.value);
-    let mut command = |key| {
-        let line = n.optional::<CommandLine>(key, d)?;
-        Some(Command { argv: line.value.argv().to_vec(), user: user.clone(), timeout })
-    };
+    let run = Run::read(&mut n, d);
     let plan = NotifyPlan {
-        master: command("master"),
-        backup: command("backup"),
-        fault: command("fault"),
-        stop: command("stop"),
-        any: command("any"),
+        deleted: run.command("deleted", &mut n, d),
+        lower_priority: run.command("lower_priority", &mut n, d),
+        priority_changes: n.optional("priority_changes", d).is_some_and(|on| on.value),
+        ..notify_states(&mut n, &run, d)
     };
     n.finish(d);
     plan
+}
+
+/// How the commands of a `notify` run.
+struct Run {
+    user: Option<String>,
+    timeout: Duration,
+}
+
+impl Run {
+    fn read(n: &mut Layers<'_>, d: &mut Diagnostics) -> Self {
+        let range = Duration::from_millis(100)..=Duration::from_secs(3600);
+        Self {
+            user: n.optional::<UserName>("user", d).map(|u| u.value.as_str().to_owned()),
+            timeout: n.within("timeout", &range, d).map_or(NOTIFY_TIMEOUT, |t| t.value),
+        }
+    }
+
+    fn command(&self, key: &'static str, n: &mut Layers<'_>, d: &mut Diagnostics) -> Option<Command> {
+        let line = n.optional::<CommandLine>(key, d)?;
+        Some(Command { argv: line.value.argv().to_vec(), user: self.user.clone(), timeout: self.timeout })
+    }
+}
+
+fn notify_states(n: &mut Layers<'_>, run: &Run, d: &mut Diagnostics) -> NotifyPlan {
+    NotifyPlan {
+        master: run.command("master", n, d),
+        backup: run.command("backup", n, d),
+        fault: run.command("fault", n, d),
+        stop: run.command("stop", n, d),
+        any: run.command("any", n, d),
+        ..NotifyPlan::default()
+    }
 }
 
 /// `announce`.

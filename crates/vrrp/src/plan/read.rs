@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::config::{CommandLine, Diagnostics, Located, Span, Table, UserName};
-use common::surroundings;
+use common::{fifo, surroundings};
 
 use super::instance::{self, Read};
 use super::layers::Layers;
@@ -29,6 +29,7 @@ pub fn plan(root: &mut Table<'_>, d: &mut Diagnostics) -> Plan {
     let statics = object::statics(&mut vrrp, d);
     let surroundings = surroundings::read(&mut vrrp, d);
     let sync = vrrp.table("ipvs_sync", d);
+    let notify_fifo = fifo::read(&mut vrrp, d);
     let instances = vrrp.tables("instance", d);
     let groups = vrrp.tables("sync_group", d);
     instance::refuse_own_keys(&mut vrrp, d);
@@ -45,7 +46,8 @@ pub fn plan(root: &mut Table<'_>, d: &mut Diagnostics) -> Plan {
     let ipvs_sync = sync.and_then(|table| ipvs_sync::read(table, &read, d));
     let statics = statics.into_iter().map(|(object, _)| object).collect();
     let instances = read.into_iter().filter_map(|r| r.plan).collect();
-    let plan = Plan { instances, groups, scripts, files, processes, statics, surroundings, ipvs_sync };
+    let plan =
+        Plan { instances, groups, scripts, files, processes, statics, notify_fifo, surroundings, ipvs_sync };
     check_unused(&plan, &known, d);
     // Everything that may stand in it was asked for by `check_defaults`, which also told what was unknown.
     plan
@@ -130,7 +132,7 @@ fn groups(tables: Vec<Table<'_>>, read: &[Read], known: &Known, d: &mut Diagnost
         let members = table.required::<Vec<Located<String>>>("instances", d);
         let mut layers = Layers::new(vec![table]);
         let trackers = parts::trackers(&mut layers, known, d);
-        let notify = parts::notify(&mut layers, d);
+        let notify = parts::group_notify(&mut layers, d);
         layers.finish(d);
         let (Some(name), Some(members)) = (name, members) else { continue };
         if let Some(first) = names.insert(name.value.clone(), name.span) {

@@ -1,5 +1,6 @@
 //! Scripts and processes: tracked ones that move the virtual address, notify commands in their order, and what may be run at all.
 
+mod fifo;
 mod notify;
 mod processes;
 mod safety;

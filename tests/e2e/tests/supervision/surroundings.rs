@@ -137,3 +137,30 @@ fn a_namespace_that_is_not_there_is_named() -> Result {
     holdfast.log().wait("there is no network namespace /run/netns/hf-nowhere", SECONDS_10)?;
     Ok(())
 }
+
+#[test]
+fn the_checks_are_in_the_namespace_that_the_configuration_names() -> Result {
+    lab::require_privileges()?;
+    let lan = Lan::new()?;
+    let (home, away) = (lan.host("home", &["192.168.152.11/24"])?, lan.host("away", &["192.168.152.12/24"])?);
+    // Each machine's own loop: only who is there gets an answer.
+    let _server = away.enter(|| std::net::TcpListener::bind("127.0.0.1:8080"))??;
+    let config = |of_checker: &str| {
+        format!(
+            "[checker]\nipvs = false\nresources = {{ nice = 6 }}\n{of_checker}\n\
+             [[virtual_server]]\naddress = \"192.168.152.100:80\"\nreal_servers = [\"127.0.0.1:8080\"]\n\
+             check = {{ type = \"tcp\", interval = \"200ms\", timeout = \"200ms\", retries = 0 }}\n"
+        )
+    };
+    let alive = |holdfast: &Holdfast| -> Result<bool> {
+        Ok(holdfast.status()?["checker"]["virtual_servers"][0]["real_servers"][0]["alive"] == true)
+    };
+    let there = format!("network_namespace = \"{}\"", away.name());
+    let holdfast = Holdfast::start(&home, &config(&there))?;
+    wait::until("the server to be alive", SECONDS_10, || alive(&holdfast))?;
+    assert_eq!(favour(holdfast.child("checker")?)?[3], "6");
+    assert_eq!(holdfast.stop()?, 0);
+    let holdfast = Holdfast::start(&home, &config(""))?;
+    wait::until("the server to be missed at home", SECONDS_10, || Ok(!alive(&holdfast)?))?;
+    Ok(())
+}

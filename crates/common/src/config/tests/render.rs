@@ -16,7 +16,7 @@ fn a_misspelt_key_is_reported_with_its_place_and_the_nearest_known_one() {
 fn an_unknown_key_near_none_lists_the_known_ones() {
     assert_eq!(
         global("[global]\nzzz = 1\n"),
-        "t.toml:2:1: error: unknown key \"zzz\" in [global]\n    2 | zzz = 1\n      | ^^^\n  hint: known here: network_namespace, resources, router_id, script_user\n"
+        "t.toml:2:1: error: unknown key \"zzz\" in [global]\n    2 | zzz = 1\n      | ^^^\n  hint: known here: network_namespace, notify_fifo, resources, router_id, script_user\n"
     );
 }
 

@@ -145,6 +145,25 @@ fn a_stop_without_jobs_still_lets_the_running_one_end() {
     assert!(bench.queue.is_idle());
 }
 
+#[test]
+fn closing_ends_what_runs_and_leaves_a_stop_its_own_notice() {
+    let mut bench = Bench::new();
+    bench.push("a", state(&[1]));
+    bench.push("a", state(&[2]));
+    bench.push("b", state(&[3]));
+    bench.stop("b", &[4]);
+    bench.out.clear();
+    bench.queue.close(STOP, bench.now, &mut bench.out);
+    bench.asks(&[]);
+    bench.finished(2);
+    bench.asks(&[start(3, "b", 4, STOP)]);
+    bench.finished(3);
+    bench.pass(STOP / 2);
+    bench.asks(&[Action::Terminate { number: JobNumber(1) }]);
+    bench.pass(STOP / 2);
+    assert!(bench.queue.is_idle(), "what waits is not told, and what hangs is not waited for");
+}
+
 proptest! {
     /// Jobs are numbered in the order of the pushes. Whatever the timing: per object they start in that order, one
     /// at a time; the newest state starts in the end; the stop is last, and the whole is over within its limit.

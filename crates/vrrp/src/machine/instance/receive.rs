@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::{Cx, Expect, Heard, Instance, REPORT_EVERY, State};
-use crate::machine::action::Action;
+use crate::machine::action::{Action, NotifyState};
 use crate::machine::fact::{Fact, Reason};
 use crate::machine::limiter::Limiter;
 use crate::machine::timing::skew_time;
@@ -192,6 +192,8 @@ impl Instance {
         }
         self.announce_for_inferior(cx);
         if let Some(suppressed) = self.inferior.allow(REPORT_EVERY, cx.now) {
+            let words = format!("worse advert from {} priority {}", advert.source, advert.priority);
+            self.notify(NotifyState::LowerPriority, &words, cx.out);
             cx.out.push(Action::Report(Fact::InferiorHeard {
                 instance: self.tag.clone(),
                 sender: advert.source,

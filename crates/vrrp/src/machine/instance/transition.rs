@@ -310,9 +310,15 @@ impl Instance {
         }
         let words = reason.to_string();
         self.record(from, reason, cx);
-        let state = notify_state(to);
+        let state =
+            if self.removed && to == StateName::Init { NotifyState::Deleted } else { notify_state(to) };
+        self.notify(state, &words, cx.out);
+    }
+
+    /// Tells everybody who wants to know.
+    pub(super) fn notify(&self, state: NotifyState, reason: &str, out: &mut Vec<Action>) {
         let object = Object::Instance(self.tag.name.clone());
-        notify(&self.plan.notify, &object, state, self.priority, &words, cx.out);
+        notify(&self.plan.notify, &object, state, self.priority, reason, out);
     }
 
     /// Reports and counts without running anything.
@@ -343,7 +349,10 @@ fn notify(
         out.push(Action::Notify(Box::new(Notification { object, state, priority, reason, run })));
     };
     if let Some(command) = plan.of(state) {
-        push(command.clone());
+        push(Some(command.clone()));
+    }
+    if plan.tell {
+        push(None);
     }
     if let Some(command) = &plan.any {
         let mut command = command.clone();
@@ -357,7 +366,7 @@ fn notify(
             state.word().to_owned(),
             priority.to_string(),
         ]);
-        push(command);
+        push(Some(command));
     }
 }
 

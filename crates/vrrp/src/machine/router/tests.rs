@@ -19,6 +19,7 @@ mod addresses;
 mod groups;
 mod guard;
 mod ipvs_sync;
+mod notify;
 mod objects;
 mod processes;
 mod properties;
