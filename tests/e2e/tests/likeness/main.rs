@@ -1,0 +1,55 @@
+//! Holdfast beside keepalived: the same wishes, the same servers, the same table in the kernel, step by step.
+//!
+//! Both run in the test kernel at the same time, each on a director with a table of its own, in front of the same
+//! servers. All scenarios are loaded together and go through their steps together, so that the whole comparison costs
+//! little more than the slowest of them. What may differ is written at the step, with words that must stand in
+//! docs/ipvs.md.
+
+mod backends;
+mod scenario;
+mod scenarios;
+mod twins;
+
+use std::time::Duration;
+
+use lab::Result;
+use lab::uml::Uml;
+
+use scenario::Deed;
+use twins::Twins;
+
+#[test]
+fn in_the_test_kernel() {
+    let kernel = Uml::default().limit(Duration::from_secs(900)).with_holdfast().unwrap();
+    let report = kernel.run_ignored_tests("").unwrap_or_else(|error| panic!("{error}"));
+    assert!(!report.contains(" 0 passed"), "nothing was tested: {report}");
+}
+
+#[test]
+#[ignore = "needs the test kernel: run by in_the_test_kernel"]
+fn the_same_wish_makes_the_same_table() -> Result {
+    let scenarios = scenarios::all();
+    assert!(scenarios.len() >= 25);
+    let mut twins = Twins::new(scenarios)?;
+    twins.start()?;
+    for step in 0..twins.steps() {
+        twins.act(step)?;
+        twins.compare(step)?;
+    }
+    twins.stop()
+}
+
+/// What is said to differ is explained where users look for it.
+#[test]
+fn every_difference_is_documented() -> Result {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/ipvs.md"))?;
+    let page = page.split_whitespace().collect::<Vec<_>>().join(" ");
+    for scenario in scenarios::all() {
+        for (_, reason) in scenario.steps.iter().filter_map(|step| step.differs) {
+            assert!(page.contains(reason), "{}: docs/ipvs.md does not say {reason:?}", scenario.name);
+        }
+        let reloads = scenario.steps.iter().any(|step| step.deeds.contains(&Deed::Reload));
+        assert_eq!(reloads, scenario.reloaded.is_some(), "{}", scenario.name);
+    }
+    Ok(())
+}

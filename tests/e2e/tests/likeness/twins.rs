@@ -1,0 +1,290 @@
+//! The two directors, the servers they share, and the steps.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use lab::{Error, Holdfast, Lan, Netns, Process, Result, TempDir, wait};
+use nix::sys::signal::Signal;
+
+use crate::backends::{Backend, Speaks};
+use crate::scenario::{Deed, Places, Scenario, Step};
+
+/// How long both may take to do what a step asks for.
+const LIMIT: Duration = Duration::from_secs(240);
+/// How long the tables must stay so.
+const QUIET: Duration = Duration::from_secs(3);
+/// The same at the end: longer than a check with its retry.
+const FINAL: Duration = Duration::from_secs(12);
+/// From one look to the next.
+const PAUSE: Duration = Duration::from_secs(1);
+/// The numbers of servers that have an address.
+const SERVERS: std::ops::RangeInclusive<usize> = 1..=5;
+
+/// One of the two: its host, and the folder of its scripts and files.
+struct Side {
+    name: &'static str,
+    address: &'static str,
+    director: Netns,
+    folder: TempDir,
+}
+
+/// Both, and what they share.
+pub struct Twins {
+    scenarios: Vec<Scenario>,
+    /// Those whose second configuration is loaded.
+    reloaded: Vec<bool>,
+    backends: BTreeMap<(usize, usize), Backend>,
+    servers: Netns,
+    left: Side,
+    right: Side,
+    files: TempDir,
+    keepalived: Option<Process>,
+    holdfast: Option<Holdfast>,
+    _lan: Lan,
+}
+
+impl Side {
+    fn new(lan: &Lan, name: &'static str, address: &'static str, second: &str) -> Result<Self> {
+        let director = lan.host(name, &[&format!("{address}/24"), second])?;
+        Ok(Self { name, address, director, folder: TempDir::new()? })
+    }
+
+    fn places(&self, number: usize) -> Places {
+        Places { number, folder: self.folder.path().to_string_lossy().into_owned(), own: self.address }
+    }
+
+    fn write(&self, number: usize, name: &str, text: &str) -> Result {
+        // Moved into place: a reader sees the old text or the new one.
+        let path = self.folder.write(&format!("{number}/{name}.new"), text)?;
+        Ok(std::fs::rename(&path, path.with_extension(""))?)
+    }
+
+    /// What the scripts of a scenario wrote.
+    fn said(&self, number: usize) -> Vec<String> {
+        let path = self.folder.path().join(format!("{number}/said"));
+        std::fs::read_to_string(path).unwrap_or_default().lines().map(str::to_owned).collect()
+    }
+
+    fn saved(&self) -> Result<String> {
+        self.director.run(&["ipvsadm", "-S", "-n"])
+    }
+}
+
+impl Twins {
+    pub fn new(scenarios: Vec<Scenario>) -> Result<Self> {
+        assert!(lab::uml::in_guest(), "this would change the machine's own table");
+        let lan = Lan::new()?;
+        let left = Side::new(&lan, "keepalived", "10.0.0.1", "2001:db8::1/64")?;
+        let right = Side::new(&lan, "holdfast", "10.0.0.2", "2001:db8::2/64")?;
+        let own: Vec<String> = SERVERS
+            .flat_map(|number| [format!("10.0.0.2{number}/24"), format!("2001:db8::2{number}/64")])
+            .collect();
+        let servers = lan.host("servers", &own.iter().map(String::as_str).collect::<Vec<_>>())?;
+        let files = TempDir::new()?;
+        let path = |name: &str| files.path().join(name).to_string_lossy().into_owned();
+        let (key, certificate) = (path("server.key"), path("server.pem"));
+        lab::run(&[
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=server.example",
+            "-keyout",
+            &key,
+            "-out",
+            &certificate,
+        ])?;
+        let mut twins = Self {
+            reloaded: vec![false; scenarios.len()],
+            scenarios,
+            backends: BTreeMap::new(),
+            servers,
+            left,
+            right,
+            files,
+            keepalived: None,
+            holdfast: None,
+            _lan: lan,
+        };
+        for number in 0..twins.scenarios.len() {
+            twins.prepare(number)?;
+        }
+        Ok(twins)
+    }
+
+    fn prepare(&mut self, number: usize) -> Result {
+        for side in [&self.left, &self.right] {
+            side.folder.write(&format!("{number}/said"), "")?;
+            // What notify commands run: their words go to the file that is compared.
+            let script = "#!/bin/sh\necho \"$*\" >>\"${0%/*}/said\"\n";
+            let path = side.folder.write(&format!("{number}/tell"), script)?;
+            lab::run(&["chmod", "755", &path.to_string_lossy()])?;
+            // What checks run: it ends with the status that the file says.
+            let script = "#!/bin/sh\nread -r status <\"${0%/*}/status\"\nexit \"$status\"\n";
+            let path = side.folder.write(&format!("{number}/judge"), script)?;
+            lab::run(&["chmod", "755", &path.to_string_lossy()])?;
+            side.write(number, "status", "0\n")?;
+            side.write(number, "number", "0\n")?;
+        }
+        let backends = self.scenarios.get(number).map_or(0, |scenario| scenario.backends.len());
+        (1..=backends).try_for_each(|server| self.start_server(number, server))
+    }
+
+    fn start_server(&mut self, number: usize, server: usize) -> Result {
+        let scenario = self.scenarios.get(number).ok_or("no such scenario")?;
+        let speaks = *scenario.backends.get(server - 1).ok_or("no such server")?;
+        let places = self.right.places(number);
+        let address = match speaks {
+            Speaks::Http6 => format!("[2001:db8::2{server}]:{}", places.port()),
+            _ => format!("{}:{}", places.server(server), places.port()),
+        };
+        let backend = Backend::start(&self.servers, speaks, &address, &self.files)
+            .map_err(|error| Error::new(format!("{}: server {server}: {error}", scenario.name)))?;
+        self.backends.insert((number, server), backend);
+        Ok(())
+    }
+
+    fn texts(&self) -> (String, String) {
+        let mut keepalived = "global_defs {\n  script_user root\n}\n".to_owned();
+        keepalived.push_str(crate::scenarios::GLOBAL.0);
+        let mut holdfast = format!(
+            "[global]\nscript_user = \"root\"\n[watchdog]\nhello_timeout = \"60s\"\n{}\n",
+            crate::scenarios::GLOBAL.1
+        );
+        for (number, scenario) in self.scenarios.iter().enumerate() {
+            let now = if self.reloaded.get(number) == Some(&true) { scenario.reloaded } else { None };
+            let (left, right) = now.unwrap_or((scenario.keepalived, scenario.holdfast));
+            keepalived.push_str(&format!(
+                "# {}\n{}\n",
+                scenario.name,
+                self.left.places(number).keepalived(left)
+            ));
+            holdfast.push_str(&format!("# {}\n{}\n", scenario.name, self.right.places(number).fill(right)));
+        }
+        (keepalived, holdfast)
+    }
+
+    pub fn start(&mut self) -> Result {
+        let (keepalived, holdfast) = self.texts();
+        let file = self.left.folder.write("keepalived.conf", &keepalived)?;
+        let place = |name: &str| self.left.folder.path().join(name).to_string_lossy().into_owned();
+        let (file, pid, child) = (file.to_string_lossy(), place("pid"), place("child"));
+        let argv = ["keepalived", "-n", "-l", "-D", "-C", "-f", &file, "-p", &pid, "-c", &child];
+        let log = self.left.folder.path().join("log");
+        self.keepalived = Some(Process::start(&self.left.director, &argv, &log)?);
+        self.holdfast = Some(Holdfast::start(&self.right.director, &holdfast)?);
+        Ok(())
+    }
+
+    fn reload(&mut self) -> Result {
+        let (keepalived, holdfast) = self.texts();
+        self.left.folder.write("keepalived.conf", &keepalived)?;
+        self.keepalived.as_ref().ok_or("keepalived does not run")?.signal(Signal::SIGHUP)?;
+        let done = self.holdfast.as_ref().ok_or("Holdfast does not run")?.reload(&holdfast)?;
+        assert_eq!(done.code, Some(0), "{}{}", done.stdout, done.stderr);
+        Ok(())
+    }
+
+    /// How many steps the longest scenario has.
+    pub fn steps(&self) -> usize {
+        self.scenarios.iter().map(|scenario| scenario.steps.len()).max().unwrap_or_default()
+    }
+
+    /// What happens in a step, in all scenarios.
+    pub fn act(&mut self, step: usize) -> Result {
+        let mut reload = false;
+        for number in 0..self.scenarios.len() {
+            let deeds = self.scenarios.get(number).and_then(|scenario| scenario.steps.get(step));
+            for deed in deeds.map_or(&[][..], |step| step.deeds) {
+                let places = self.right.places(number);
+                match *deed {
+                    Deed::Dies(server) => drop(self.backends.remove(&(number, server))),
+                    Deed::Returns(server) => self.start_server(number, server)?,
+                    Deed::Answers(server, status) => {
+                        self.backends.get(&(number, server)).ok_or("no such server")?.answers(status)?;
+                    }
+                    Deed::Unplugs(server) => {
+                        self.servers.ip(&format!("addr del {}/24 dev eth0", places.server(server)))?;
+                    }
+                    Deed::Plugs(server) => {
+                        self.servers.ip(&format!("addr add {}/24 dev eth0", places.server(server)))?;
+                    }
+                    Deed::Writes(name, text) => {
+                        for side in [&self.left, &self.right] {
+                            side.write(number, name, text)?;
+                        }
+                    }
+                    Deed::Reload => {
+                        *self.reloaded.get_mut(number).ok_or("no such scenario")? = true;
+                        reload = true;
+                    }
+                }
+            }
+        }
+        if reload { self.reload() } else { Ok(()) }
+    }
+
+    /// Waits until both tables are as they should be, and then looks whether they stay so.
+    pub fn compare(&self, step: usize) -> Result {
+        let wrong = || self.differences(step);
+        let quiet = if step + 1 == self.steps() { FINAL } else { QUIET };
+        let last = || wrong().unwrap_or_default().join("\n");
+        // A look starts two processes, which is much work in the test kernel: those who are watched need it more.
+        let right = || {
+            wait::pause(PAUSE);
+            Ok(wrong()?.is_empty())
+        };
+        let settled = wait::until("both tables", LIMIT, right);
+        let stays = settled.and_then(|()| wait::stays("both tables", quiet, right));
+        stays.map_err(|error| {
+            let ends = self.keepalived.as_ref().map(|process| process.log().tail(80)).unwrap_or_default();
+            let own = self.holdfast.as_ref().map(|holdfast| holdfast.log().tail(80)).unwrap_or_default();
+            Error::new(format!("step {step}: {error}\n{}\n\nkeepalived:\n{ends}\n\nHoldfast:\n{own}", last()))
+        })
+    }
+
+    fn differences(&self, step: usize) -> Result<Vec<String>> {
+        let mut wrong = Vec::new();
+        for (side, other) in [(&self.right, false), (&self.left, true)] {
+            let saved = side.saved()?;
+            for (number, scenario) in self.scenarios.iter().enumerate() {
+                // Who has no more steps stays as he is.
+                let Some(Step { table, differs, .. }) = scenario.steps.get(step).or(scenario.steps.last())
+                else {
+                    continue;
+                };
+                let table = differs.filter(|_| other).map_or(*table, |(theirs, _)| theirs);
+                let places = side.places(number);
+                let (wanted, said) = places.table(scenario, table);
+                let have = (places.own(scenario, &saved), side.said(number));
+                if have != (wanted.clone(), said.clone()) {
+                    wrong.push(format!(
+                        "{}, {}:\n  is      {:?} {:?}\n  not yet {wanted:?} {said:?}",
+                        scenario.name, side.name, have.0, have.1
+                    ));
+                }
+            }
+        }
+        Ok(wrong)
+    }
+
+    /// Both stop; nothing is left.
+    pub fn stop(mut self) -> Result {
+        let mut keepalived = self.keepalived.take().ok_or("keepalived does not run")?;
+        keepalived.signal(Signal::SIGTERM)?;
+        let holdfast = self.holdfast.take().ok_or("Holdfast does not run")?;
+        assert_eq!(holdfast.stop()?, 0);
+        keepalived.wait_exit(LIMIT)?;
+        for side in [&self.left, &self.right] {
+            assert_eq!(side.saved()?, "", "{}", side.name);
+        }
+        Ok(())
+    }
+}
