@@ -1,4 +1,5 @@
 //! The servers behind the services of the comparison: threads that speak as much of a protocol as a check wants.
+#![expect(clippy::disallowed_methods, reason = "servers are threads")]
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
