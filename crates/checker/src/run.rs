@@ -121,6 +121,8 @@ struct Running {
     herald: Herald<LoopKey>,
     /// Whether much memory was used for a moment.
     untidy: bool,
+    /// What services had done when the first piece of a status was told: it holds for the whole of it.
+    totals: status::Totals,
     /// Set while the pool waits to be settled at the end of the turn.
     settle_at: Option<Instant>,
     // Empty between turns; kept for their memory.
@@ -187,6 +189,7 @@ impl Running {
             journal: Journal::default(),
             herald: Herald::new(Fifos::new(&plan.fifos, ChildKey::App(Key::Fifos), cx.registry())),
             untidy: false,
+            totals: status::Totals::new(),
             settle_at: None,
             actions: Vec::new(),
             news: Vec::new(),
@@ -415,6 +418,7 @@ impl Running {
     /// A piece of the status: see [`App::status_piece`].
     fn status(&mut self, from: usize, now: Instant, text: &mut Vec<u8>) -> Option<usize> {
         if from == 0 {
+            self.totals = self.table.as_mut().map(|table| table.traffic()).unwrap_or_default();
             let ipvs = self.table.as_ref().map(|table| {
                 let summary = table.summary();
                 json!({
@@ -432,16 +436,16 @@ impl Running {
         let (views, next) = self.pool.status_from(from, TOLD_AT_ONCE, now);
         let table = &mut self.table;
         let mut counts = |service: ServiceKey| -> Option<status::Counts> {
-            let listed = table.as_mut()?.listed(service);
-            Some(listed.into_iter().map(|found| (found.key, found.connections)).collect())
+            Some(status::counts(table.as_mut()?.listed(service)))
         };
-        for (place, server) in status::virtual_servers(&views, &mut counts).iter().enumerate() {
+        for (place, server) in status::virtual_servers(&views, &self.totals, &mut counts).iter().enumerate() {
             if from + place > 0 {
                 text.push(b',');
             }
             text.extend(server.to_string().into_bytes());
         }
         if next.is_none() {
+            self.totals.clear();
             text.extend_from_slice(b"]}");
             self.untidy |= text.len() > LARGE;
         }

@@ -3,34 +3,57 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use common::ipvs::{Connections, DestinationKey, ServiceKey, Transport};
+use common::ipvs::{Connections, DestinationKey, ListedDestination, ServiceKey, Stats, Transport};
 use serde_json::{Value, json};
 
 use crate::machine::{CheckView, LeavingView, RealServerView, VirtualServerView};
 use crate::plan;
 
-/// The connections that destinations of a service have.
-pub type Counts = BTreeMap<DestinationKey, Connections>;
+/// The connections that destinations of a service have, and what they have done.
+pub type Counts = BTreeMap<DestinationKey, Counted>;
+
+/// What services have done.
+pub type Totals = BTreeMap<ServiceKey, Stats>;
+
+/// What the kernel counts for a destination.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counted {
+    connections: Connections,
+    stats: Stats,
+}
+
+/// By their places.
+pub fn counts(listed: Vec<ListedDestination>) -> Counts {
+    let counted = |found: ListedDestination| Counted { connections: found.connections, stats: found.stats };
+    listed.into_iter().map(|found| (found.key, counted(found))).collect()
+}
 
 /// The virtual servers. `counts` asks the kernel for a service's connections.
 pub fn virtual_servers(
     views: &[VirtualServerView],
+    totals: &Totals,
     counts: &mut dyn FnMut(ServiceKey) -> Option<Counts>,
 ) -> Vec<Value> {
-    views.iter().map(|view| virtual_server(view, counts)).collect()
+    views.iter().map(|view| virtual_server(view, totals, counts)).collect()
 }
 
-fn virtual_server(view: &VirtualServerView, counts: &mut dyn FnMut(ServiceKey) -> Option<Counts>) -> Value {
+fn virtual_server(
+    view: &VirtualServerView,
+    totals: &Totals,
+    counts: &mut dyn FnMut(ServiceKey) -> Option<Counts>,
+) -> Value {
     let services = &view.plan.services;
     let mut connections = Counts::new();
     let mut counted = false;
     for key in services {
         // A group's servers have connections under each of its services: they are one server's all the same.
         for (at, found) in counts(*key).into_iter().inspect(|_| counted = true).flatten() {
-            let sum = connections.entry(at).or_default();
+            let counted = connections.entry(at).or_default();
+            let (sum, found, done) = (&mut counted.connections, found.connections, found.stats);
             sum.active = sum.active.saturating_add(found.active);
             sum.inactive = sum.inactive.saturating_add(found.inactive);
             sum.persistent = sum.persistent.saturating_add(found.persistent);
+            counted.stats = added(counted.stats, done);
         }
     }
     let servers = view.servers.iter().filter_map(|server| {
@@ -59,6 +82,7 @@ fn virtual_server(view: &VirtualServerView, counts: &mut dyn FnMut(ServiceKey) -
         "suspended": view.suspended,
         "leaving": view.leaving.iter().map(|leaving| leaving_server(leaving, counted.then_some(&connections))).collect::<Vec<_>>(),
         "since_s": view.since.as_secs(),
+        "traffic": traffic(services.iter().filter_map(|key| totals.get(key)).copied().reduce(added)),
         "real_servers": servers.collect::<Vec<_>>(),
     })
 }
@@ -76,9 +100,18 @@ fn real_server(
         keys.sort_unstable();
         keys.dedup();
         Some(
-            keys.into_iter().filter_map(|key| counts.get(key)).map(|found| u64::from(of(found))).sum::<u64>(),
+            keys.into_iter()
+                .filter_map(|key| counts.get(key))
+                .map(|found| u64::from(of(&found.connections)))
+                .sum::<u64>(),
         )
     };
+    let done = counts.map(|counts| {
+        let mut keys = keys.clone();
+        keys.sort_unstable();
+        keys.dedup();
+        keys.iter().filter_map(|key| counts.get(key)).map(|found| found.stats).fold(Stats::default(), added)
+    });
     json!({
         "address": keys.first().map(ToString::to_string),
         "alive": view.alive,
@@ -92,6 +125,7 @@ fn real_server(
         "active_connections": sum(|found| found.active),
         "inactive_connections": sum(|found| found.inactive),
         "persistent_connections": sum(|found| found.persistent),
+        "traffic": traffic(done),
         "since_s": view.since.as_secs(),
         "checks": view.checks.iter().map(check).collect::<Vec<_>>(),
     })
@@ -99,12 +133,37 @@ fn real_server(
 
 /// A server that is taken out and keeps its connections for a while.
 fn leaving_server(view: &LeavingView, counts: Option<&Counts>) -> Value {
-    let found = counts.map(|counts| counts.get(&view.key).copied().unwrap_or_default());
+    let found = counts.map(|counts| counts.get(&view.key).copied().unwrap_or_default().connections);
     json!({
         "address": view.key.to_string(),
         "left_s": view.left.as_secs(),
         "active_connections": found.map(|found| found.active),
         "inactive_connections": found.map(|found| found.inactive),
+    })
+}
+
+/// Both together.
+fn added(sum: Stats, more: Stats) -> Stats {
+    Stats {
+        connections: sum.connections.saturating_add(more.connections),
+        packets_in: sum.packets_in.saturating_add(more.packets_in),
+        packets_out: sum.packets_out.saturating_add(more.packets_out),
+        bytes_in: sum.bytes_in.saturating_add(more.bytes_in),
+        bytes_out: sum.bytes_out.saturating_add(more.bytes_out),
+        ..sum
+    }
+}
+
+/// What went through since the kernel's entry was made.
+fn traffic(stats: Option<Stats>) -> Option<Value> {
+    stats.map(|stats| {
+        json!({
+            "connections": stats.connections,
+            "packets_in": stats.packets_in,
+            "packets_out": stats.packets_out,
+            "bytes_in": stats.bytes_in,
+            "bytes_out": stats.bytes_out,
+        })
     })
 }
 

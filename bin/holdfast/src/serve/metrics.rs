@@ -123,6 +123,37 @@ fn routers(text: &mut Text, vrrp: &Vrrp) {
     }
 }
 
+/// What the kernel counts since its entries were made.
+fn traffic(text: &mut Text, checker: &Checker) {
+    type Count = fn(&crate::status::model::Traffic) -> u64;
+    let counters: [(&'static str, &'static str, &str, Count); 5] = [
+        ("holdfast_vs_connections", "holdfast_rs_connections", "Connections scheduled.", |t| t.connections),
+        ("holdfast_vs_packets_in", "holdfast_rs_packets_in", "Packets from clients.", |t| t.packets_in),
+        ("holdfast_vs_packets_out", "holdfast_rs_packets_out", "Packets to clients.", |t| t.packets_out),
+        ("holdfast_vs_bytes_in", "holdfast_rs_bytes_in", "Bytes from clients.", |t| t.bytes_in),
+        ("holdfast_vs_bytes_out", "holdfast_rs_bytes_out", "Bytes to clients.", |t| t.bytes_out),
+    ];
+    for (of_service, of_server, help, count) in counters {
+        let mut family = text.family(of_service, Kind::Counter, help);
+        for service in &checker.virtual_servers {
+            if let Some(traffic) = &service.traffic {
+                family.count(&[("vs", &service.name()), ("protocol", &service.protocol)], count(traffic));
+            }
+        }
+        let mut family = text.family(of_server, Kind::Counter, help);
+        for service in &checker.virtual_servers {
+            let vs = service.name();
+            for server in &service.real_servers {
+                if let Some(traffic) = &server.traffic {
+                    let labels =
+                        [("vs", vs.as_str()), ("protocol", &service.protocol), ("rs", &server.address)];
+                    family.count(&labels, count(traffic));
+                }
+            }
+        }
+    }
+}
+
 fn borrowed<'l>(labels: &'l [(&'static str, String)]) -> Vec<(&'static str, &'l str)> {
     labels.iter().map(|(name, value)| (*name, value.as_str())).collect()
 }
@@ -147,6 +178,7 @@ fn servers(text: &mut Text, checker: &Checker) {
     for service in &checker.virtual_servers {
         sorry.flag(&[("vs", &service.name()), ("protocol", &service.protocol)], service.sorry_active);
     }
+    traffic(text, checker);
     type Number = fn(&crate::status::model::RealServer) -> Option<f64>;
     let gauges: [(&'static str, &str, Number); 4] = [
         ("holdfast_rs_up", "Whether a server is alive.", |rs| Some(f64::from(u8::from(rs.alive)))),

@@ -22,6 +22,7 @@ fn sample() -> Value {
             "scripts": [{ "name": "chk", "up": true, "runs": 5 }] },
         "checker": { "virtual_servers": [{ "address": "192.0.2.1:80", "protocol": "tcp", "quorum_met": true,
             "real_servers": [{ "address": "192.0.2.2:80", "alive": true, "effective_weight": 1, "active_connections": 7,
+                "traffic": { "connections": 9, "packets_in": 1, "packets_out": 2, "bytes_in": 3, "bytes_out": 4 },
                 "checks": [{ "type": "tcp", "up": true, "last_duration_us": 500, "failures": 1 }] }] }] },
     })
 }
@@ -37,6 +38,8 @@ fn metrics_have_one_series_for_each_state() {
         "holdfast_vrrp_rejected_total{instance=\"VI_1\",vrid=\"51\",interface=\"eth0\",family=\"ipv4\",reason=\"ttl\"} 2",
         "holdfast_config_last_reload_successful 0",
         "holdfast_rs_active_connections{vs=\"192.0.2.1:80\",protocol=\"tcp\",rs=\"192.0.2.2:80\"} 7",
+        "holdfast_rs_connections_total{vs=\"192.0.2.1:80\",protocol=\"tcp\",rs=\"192.0.2.2:80\"} 9",
+        "holdfast_rs_bytes_out_total{vs=\"192.0.2.1:80\",protocol=\"tcp\",rs=\"192.0.2.2:80\"} 4",
         "holdfast_check_duration_seconds{vs=\"192.0.2.1:80\",protocol=\"tcp\",rs=\"192.0.2.2:80\",check=\"tcp\",place=\"0\"} 0.0005",
         "holdfast_up{process=\"vrrp\"} 1",
         "keepalived_vrrp_state{iname=\"VI_1\",intf=\"eth0\",vrid=\"51\",ip_address=\"192.0.2.1/24\"} 2",

@@ -240,6 +240,7 @@ pub(crate) struct VirtualServer {
     pub(crate) sorry_alive: Option<bool>,
     pub(crate) suspended: bool,
     pub(crate) leaving: Vec<Leaving>,
+    pub(crate) traffic: Option<Traffic>,
     pub(crate) real_servers: Vec<RealServer>,
 }
 
@@ -270,8 +271,20 @@ pub(crate) struct RealServer {
     pub(crate) slow_start: bool,
     pub(crate) active_connections: Option<u64>,
     pub(crate) inactive_connections: Option<u64>,
+    pub(crate) traffic: Option<Traffic>,
     pub(crate) since_s: Option<f64>,
     pub(crate) checks: Vec<Check>,
+}
+
+/// What went through a service or a server since the kernel's entry was made.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Traffic {
+    pub(crate) connections: u64,
+    pub(crate) packets_in: u64,
+    pub(crate) packets_out: u64,
+    pub(crate) bytes_in: u64,
+    pub(crate) bytes_out: u64,
 }
 
 #[derive(Debug, Default, Deserialize)]

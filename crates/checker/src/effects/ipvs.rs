@@ -17,7 +17,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use common::ipvs::table::{Entry, Table, TableOp};
-use common::ipvs::{Client, ListedDestination, Problem, ProblemKind, ServiceKey};
+use common::ipvs::{Client, ListedDestination, Problem, ProblemKind, ServiceKey, Stats};
 use common::netlink::NetlinkError;
 
 use crate::plan::TableSettings;
@@ -227,6 +227,15 @@ impl<K: Kernel> Reconciler<K> {
     /// What the kernel counts for the destinations of a service; nothing if it cannot be asked.
     pub fn listed(&mut self, key: ServiceKey) -> Vec<ListedDestination> {
         self.connections(key).unwrap_or_default()
+    }
+
+    /// What the kernel counts for the services of the table; nothing if it cannot be asked.
+    pub fn traffic(&mut self) -> BTreeMap<ServiceKey, Stats> {
+        if self.lost.is_some() {
+            return BTreeMap::new();
+        }
+        let found = self.kernel.traffic();
+        found.inspect_err(|error| log::debug!("no counters of services: {error}")).unwrap_or_default()
     }
 
     /// The same where nothing must not be taken for no connections.

@@ -10,6 +10,7 @@ mod forwarding;
 mod health;
 mod reload;
 mod storm;
+mod traffic;
 mod wires;
 
 /// A check that notices within a second.

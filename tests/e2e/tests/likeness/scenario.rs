@@ -29,8 +29,6 @@ pub struct Scenario {
 pub struct Step {
     pub deeds: &'static [Deed],
     pub table: &'static [&'static str],
-    /// Where keepalived does something else: its table, and words that stand in docs/ipvs.md about it.
-    pub differs: Option<(&'static [&'static str], &'static str)>,
 }
 
 /// What may happen.
@@ -51,19 +49,9 @@ pub enum Deed {
     Reload,
 }
 
-/// The step of a wish that is fulfilled, or of one that changes nothing.
+/// Such a step.
 pub const fn step(deeds: &'static [Deed], table: &'static [&'static str]) -> Step {
-    Step { deeds, table, differs: None }
-}
-
-/// Where the two differ, for a reason that is told in docs/ipvs.md.
-pub const fn unlike(
-    deeds: &'static [Deed],
-    table: &'static [&'static str],
-    keepalived: &'static [&'static str],
-    reason: &'static str,
-) -> Step {
-    Step { deeds, table, differs: Some((keepalived, reason)) }
+    Step { deeds, table }
 }
 
 impl Scenario {

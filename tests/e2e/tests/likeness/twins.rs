@@ -252,15 +252,13 @@ impl Twins {
 
     fn differences(&self, step: usize) -> Result<Vec<String>> {
         let mut wrong = Vec::new();
-        for (side, other) in [(&self.right, false), (&self.left, true)] {
+        for side in [&self.right, &self.left] {
             let saved = side.saved()?;
             for (number, scenario) in self.scenarios.iter().enumerate() {
                 // Who has no more steps stays as he is.
-                let Some(Step { table, differs, .. }) = scenario.steps.get(step).or(scenario.steps.last())
-                else {
+                let Some(Step { table, .. }) = scenario.steps.get(step).or(scenario.steps.last()) else {
                     continue;
                 };
-                let table = differs.filter(|_| other).map_or(*table, |(theirs, _)| theirs);
                 let places = side.places(number);
                 let (wanted, said) = places.table(scenario, table);
                 let have = (places.own(scenario, &saved), side.said(number));

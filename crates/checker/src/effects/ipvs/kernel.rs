@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use common::ipvs::{
-    Client, Destination, DestinationKey, Entry, ListedDestination, Problem, Service, ServiceKey, TableOp,
-    Timeouts,
+    Client, Destination, DestinationKey, Entry, ListedDestination, Problem, Service, ServiceKey, Stats,
+    TableOp, Timeouts,
 };
 use common::netlink::NetlinkError;
 
@@ -15,6 +15,12 @@ pub trait Kernel {
     /// # Errors
     /// When the table could not be read.
     fn services(&mut self) -> Result<BTreeMap<ServiceKey, Service>, NetlinkError>;
+
+    /// What every service of the table has done.
+    ///
+    /// # Errors
+    /// When the table could not be read.
+    fn traffic(&mut self) -> Result<BTreeMap<ServiceKey, Stats>, NetlinkError>;
 
     /// One service with its destinations.
     ///
@@ -78,6 +84,10 @@ pub(super) fn open() -> Result<Client, String> {
 impl Kernel for Client {
     fn services(&mut self) -> Result<BTreeMap<ServiceKey, Service>, NetlinkError> {
         Ok(Self::services(self)?.into_iter().map(|found| (found.key, found.service)).collect())
+    }
+
+    fn traffic(&mut self) -> Result<BTreeMap<ServiceKey, Stats>, NetlinkError> {
+        Ok(Self::services(self)?.into_iter().map(|found| (found.key, found.stats)).collect())
     }
 
     fn entry(&mut self, key: ServiceKey) -> Result<Option<Entry>, NetlinkError> {

@@ -100,6 +100,10 @@ impl Kernel for Model {
         Ok(inside.table.services.iter().map(|(key, entry)| (*key, entry.service)).collect())
     }
 
+    fn traffic(&mut self) -> Result<BTreeMap<ServiceKey, Stats>, NetlinkError> {
+        Ok(self.services()?.into_keys().map(|key| (key, Stats::default())).collect())
+    }
+
     fn entry(&mut self, key: ServiceKey) -> Result<Option<Entry>, NetlinkError> {
         let mut inside = self.0.borrow_mut();
         inside.reads += 1;

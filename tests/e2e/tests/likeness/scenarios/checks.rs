@@ -2,7 +2,7 @@
 
 use crate::backends::Speaks::{Dns, Echo, Http, Https, Nothing, Smtp};
 use crate::scenario::Deed::{Answers, Dies, Plugs, Returns, Unplugs, Writes};
-use crate::scenario::{Scenario, step, unlike};
+use crate::scenario::{Scenario, step};
 
 const BOTH: &[&str] = &["S -s rr", "1 -m -w 1", "2 -m -w 1"];
 const SECOND: &[&str] = &["S -s rr", "2 -m -w 1"];
@@ -64,21 +64,6 @@ pub const ALL: &[Scenario] = &[
             ]"#,
         backends: &[Http, Http, Http],
         steps: &[step(&[], BOTH), step(&[Dies(1)], SECOND)],
-        ..Scenario::PLAIN
-    },
-    Scenario {
-        name: "HTTP_GET with expressions for the beginning and the end of the body",
-        keepalived: "virtual_server $VIP $P {$COMMON; lb_algo rr; lb_kind NAT; protocol TCP;
-            real_server $1 $P {HTTP_GET {url {path /; regex ^ok}}}
-            real_server $2 $P {HTTP_GET {url {path /; regex ok$}}}}",
-        holdfast: r#"[[virtual_server]]
-            address = "$VIP:$P"
-            scheduler = "rr"
-            real_server = [
-                { address = "$1:$P", check = { type = "http", body_match = "^ok", $C } },
-                { address = "$2:$P", check = { type = "http", body_match = "ok$", $C } },
-            ]"#,
-        steps: &[unlike(&[], BOTH, &["S -s rr"], "an anchor matches nothing")],
         ..Scenario::PLAIN
     },
     Scenario {
