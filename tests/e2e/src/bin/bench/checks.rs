@@ -89,7 +89,7 @@ fn round(make: Make, host: &Netns, target: &Target, farm: Farm) -> Result<Cost> 
 /// measured at the pace it has.
 fn warm(running: &Running, host: &Netns, target: &Target, farm: Farm) -> Result<Vec<i32>> {
     let second = Duration::from_secs(1);
-    let half = (farm.services * farm.servers / 2) as f64;
+    let half = (farm.services * farm.servers) as f64 / farm.interval.as_secs_f64() / 2.0;
     for _ in 0..60 {
         let before = target.accepted(host)?;
         wait::pause(second);
@@ -214,10 +214,10 @@ const COLUMNS: usize = 50;
 /// Ten thousand checks of ten seconds: how many begin in each ten milliseconds of one interval.
 pub(crate) fn spread(table: &mut Table) -> Result {
     let host = Netns::new("director")?;
-    let _target = Target::start(&host)?;
+    let target = Target::start(&host)?;
     let interval = Duration::from_secs(SPREAD_SECONDS as u64);
     let farm = Farm { services: SPREAD_CHECKS / 10, interval, ipvs: false, ..Farm::large() };
-    let [ours, theirs] = MAKES.map(|make| starts(make, &host, farm));
+    let [ours, theirs] = MAKES.map(|make| starts(make, &host, &target, farm));
     let (ours, theirs) = (ours?, theirs?);
     for (make, starts) in MAKES.iter().zip([&ours, &theirs]) {
         println!("{make:?}: starts of {SPREAD_CHECKS} checks in each {} ms of an interval", 10_000 / COLUMNS);
@@ -233,8 +233,9 @@ pub(crate) fn spread(table: &mut Table) -> Result {
 }
 
 /// The moments within one interval, in shares of it, at which connections began, from the wire.
-fn starts(make: Make, host: &Netns, farm: Farm) -> Result<Vec<f64>> {
+fn starts(make: Make, host: &Netns, target: &Target, farm: Farm) -> Result<Vec<f64>> {
     let running = Running::start(make, host, &farm.config(make))?;
+    warm(&running, host, target, farm)?;
     // The first attempts of both are spread over one interval; the third interval is steady.
     wait::pause(farm.interval * 2);
     let folder = TempDir::new()?;
