@@ -1,6 +1,6 @@
 //! The measurements: Holdfast beside keepalived, in one run on one machine, so that the ratios mean something.
 //!
-//! `bench [failover|stop|lease|handover|many|idle|config|ipvs|tcp|http|https|spread]…` prints one table in Markdown; without arguments, all of it.
+//! `bench [failover|stop|lease|handover|many|idle|config|ipvs|reload|tcp|http|https|spread]…` prints one table in Markdown; without arguments, all of it.
 
 mod checks;
 mod config;
