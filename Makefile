@@ -4,7 +4,7 @@ PREFIX ?= /usr
 SYSCONFDIR ?= /etc
 UNITDIR ?= /lib/systemd/system
 
-.PHONY: help build release test test-unit test-e2e lint fmt deps demo bench fuzz-replay ci install install-files clean
+.PHONY: help build release test test-unit test-e2e lint fmt deps demo bench fuzz-replay ci install install-files deb clean
 .DEFAULT_GOAL := build
 
 help: ## this list
@@ -77,12 +77,22 @@ install-files: ## installs what is built; a configuration that is there stays
 	install -d $(DESTDIR)$(SYSCONFDIR)/init.d $(DESTDIR)$(SYSCONFDIR)/default $(DESTDIR)$(SYSCONFDIR)/holdfast/conf.d
 	$(PLACES) etc/systemd/holdfast.service > $(DESTDIR)$(UNITDIR)/holdfast.service
 	chmod 644 $(DESTDIR)$(UNITDIR)/holdfast.service
+	$(PLACES) etc/systemd/holdfast-serve.service > $(DESTDIR)$(UNITDIR)/holdfast-serve.service
+	chmod 644 $(DESTDIR)$(UNITDIR)/holdfast-serve.service
+	install -d $(SHARE)/doc/holdfast/systemd
+	install -d $(SHARE)/doc/holdfast/grafana $(SHARE)/doc/holdfast/prometheus
+	install -m 644 etc/grafana/holdfast.json $(SHARE)/doc/holdfast/grafana/
+	install -m 644 etc/prometheus/holdfast.rules.yml $(SHARE)/doc/holdfast/prometheus/
+	install -m 644 etc/systemd/drop-ins/*.conf $(SHARE)/doc/holdfast/systemd/
 	$(PLACES) etc/init.d/holdfast > $(DESTDIR)$(SYSCONFDIR)/init.d/holdfast
 	chmod 755 $(DESTDIR)$(SYSCONFDIR)/init.d/holdfast
 	[ -e $(DESTDIR)$(SYSCONFDIR)/default/holdfast ] || \
 		install -m 644 etc/default/holdfast $(DESTDIR)$(SYSCONFDIR)/default/holdfast
 	[ -e $(DESTDIR)$(SYSCONFDIR)/holdfast/holdfast.toml ] || \
 		install -m 640 etc/holdfast/holdfast.toml $(DESTDIR)$(SYSCONFDIR)/holdfast/holdfast.toml
+
+deb: release ## a Debian package, in target/deb
+	@etc/debian/build
 
 clean: ## removes what was built
 	$(CARGO) clean

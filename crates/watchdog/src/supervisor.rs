@@ -201,7 +201,8 @@ impl Supervisor {
             }
             children.push(child);
         }
-        let until = now + limits.start;
+        // A daemon that has nothing to start is ready at once.
+        let until = if wanted.contains(&true) { now + limits.start } else { now };
         Self { children, phase: Phase::StartingUp { until } }
     }
 
@@ -247,6 +248,7 @@ impl Supervisor {
         for child in &mut self.children {
             child.handle_timeout(now, out);
         }
+        self.settle(now, out);
         if let Phase::StartingUp { until } = self.phase
             && until <= now
         {

@@ -76,3 +76,24 @@ fn json_csv_and_the_page() {
     assert!(page.contains("80 of 100") && page.contains("the last reload was refused: x"), "{page}");
     assert_eq!(site.get("/etc/passwd").0, 404);
 }
+
+/// The dashboard and the alert rules ask for what is there.
+#[test]
+fn the_dashboard_and_the_rules_know_our_metrics() {
+    let (_, _, text) = site(sample()).get("/metrics");
+    let known: Vec<&str> =
+        text.lines().filter_map(|line| line.split(['{', ' ']).next()).filter(|name| *name != "#").collect();
+    let etc = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../etc");
+    for file in ["grafana/holdfast.json", "prometheus/holdfast.rules.yml"] {
+        let text = std::fs::read_to_string(etc.join(file)).unwrap();
+        let words = text.split(|char: char| !char.is_ascii_alphanumeric() && char != '_');
+        let used: Vec<&str> = words.filter(|word| word.starts_with("holdfast_")).collect();
+        assert!(used.len() > 5, "{file}");
+        for name in used {
+            assert!(known.contains(&name), "{file}: {name} is no metric of ours: {known:?}");
+        }
+        if file.ends_with(".json") {
+            let _well_formed: Value = serde_json::from_str(&text).unwrap();
+        }
+    }
+}

@@ -691,3 +691,11 @@ proptest! {
         prop_assert!(world.finished);
     }
 }
+
+#[test]
+fn a_daemon_with_nothing_to_start_is_ready_at_once() {
+    let mut story = Story::new(&[false, false]);
+    assert_eq!(story.supervisor.poll_timeout(), Some(story.now));
+    assert_eq!(story.tick(), ["started-up"]);
+    assert_eq!(story.supervisor.poll_timeout(), None);
+}
