@@ -33,7 +33,7 @@ pub struct Estate {
 }
 
 impl Estate {
-    /// Takes what the command line says is left, as [`replace`] wrote it.
+    /// Takes what the command line says is left, as `replace` wrote it.
     ///
     /// # Errors
     /// It says something else, or a descriptor is not open.
