@@ -1,6 +1,6 @@
 //! The kernel's daemons for connections (`ip_vs_sync`): of each role one in a network namespace, and nobody's mark on them.
 //!
-//! What runs is listed before anything is done and looked at again every [`AUDIT`]. A daemon that runs as wanted is left
+//! What runs is listed before anything is done and looked at again every `AUDIT`. A daemon that runs as wanted is left
 //! alone, whoever started it, so a process that was killed interrupts nothing. What we started is written down in the run
 //! directory first: that alone is taken away where none is wanted, and it tells what the kernel does not show (the length
 //! that was asked for, and the number of the interface, which may have been made anew since).
