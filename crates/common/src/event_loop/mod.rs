@@ -15,6 +15,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use mio::{Events, Poll, Token};
+use nix::sys::signal::{SigSet, Signal as Kill};
 use signal_hook_mio::v1_0::Signals;
 
 use crate::exit::Exit;
@@ -157,6 +158,8 @@ impl<K: Copy + Debug> EventLoop<K> {
             signal_hook::consts::SIGUSR1,
             signal_hook::consts::SIGCHLD,
         ])?;
+        // A process of ours starts with this one blocked: what was sent before now is heard now.
+        SigSet::from(Kill::SIGTERM).thread_unblock()?;
         poll.registry().register(&mut signals, SIGNALS, mio::Interest::READABLE)?;
         let registry = Registry::new(poll.registry().try_clone()?);
         Ok(Self {

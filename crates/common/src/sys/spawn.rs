@@ -7,7 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
-use nix::sys::signal::Signal;
+use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::Pid;
 
 /// A process that runs.
@@ -38,7 +38,7 @@ pub struct Program<'a> {
     pub when_we_die: Option<Signal>,
 }
 
-/// Starts a program.
+/// Starts a program, with SIGTERM blocked until its event loop can hear it.
 ///
 /// # Errors
 /// Where fork or exec fail. A process that was started but has no pidfd is killed again.
@@ -55,6 +55,8 @@ pub fn spawn(program: &Program<'_>) -> io::Result<Spawned> {
             fcntl(fd, FcntlArg::F_SETFD(FdFlag::empty()))?;
         }
         super::resources::give_back();
+        // Whoever is told to stop before it can hear it shall do so in order when it can: its event loop unblocks it.
+        SigSet::from(Signal::SIGTERM).thread_block()?;
         if new_session {
             nix::unistd::setsid()?;
         }
@@ -63,8 +65,8 @@ pub fn spawn(program: &Program<'_>) -> io::Result<Spawned> {
         }
         Ok(())
     };
-    // SAFETY: the closure makes fcntl, setsid, prctl and the system calls of giving resources back only, which are async-signal-safe, and does not
-    // allocate; and every process of Holdfast is single-threaded.
+    // SAFETY: the closure makes fcntl, sigprocmask, setsid, prctl and the system calls of giving resources back only,
+    // which are async-signal-safe, and does not allocate; and every process of Holdfast is single-threaded.
     unsafe { command.pre_exec(prepare) };
     let mut child = command.spawn()?;
     let pid = i32::try_from(child.id()).map(Pid::from_raw).map_err(io::Error::other)?;

@@ -5,8 +5,9 @@ use std::time::{Duration, SystemTime};
 use lab::keepalived::{Instance, header};
 use lab::packet::{Advert, Mac};
 use lab::{Capture, Holdfast, Keepalived, Lan, Monitor, Netns, Result, SECONDS_10, wait};
+use nix::sys::signal::Signal;
 
-use crate::victim::{Resources, kill_again_and_again, memory};
+use crate::victim::{Resources, children, kill_again_and_again, memory};
 
 /// So much may the memory of a process differ from one look to the next, in KiB.
 const MEMORY: u64 = 1024;
@@ -184,6 +185,28 @@ fn a_backup_killed_a_hundred_times_stays_backup() -> Result {
     let ours = adverts.iter().filter(|(_, advert)| advert.source_mac == mac).count();
     assert_eq!(ours, 0, "a backup that advertises");
     assert!(!scene.a.has_address(&vip(1))?);
+    Ok(())
+}
+
+/// A successor that is told to stop while it still starts has addresses of its predecessor to take down.
+#[test]
+fn a_stop_right_after_a_kill_leaves_nothing_behind() -> Result {
+    lab::require_privileges()?;
+    let lan = Lan::new()?;
+    let host = lan.host("ours", &["192.168.152.11/24"])?;
+    for round in 0..5 {
+        let mut ours = Holdfast::start(&host, &config(1, 200, SECOND))?;
+        ours.wait_state(&name(1), "master", SECONDS_10)?;
+        let watchdog = ours.process().pid();
+        let victim = ours.child("vrrp")?;
+        ours.signal_child("vrrp", Signal::SIGKILL)?;
+        let successor = wait::value("a successor", SECONDS_10, || {
+            Ok(children(watchdog).into_iter().find(|pid| *pid != victim))
+        })?;
+        ours.process().signal(Signal::SIGTERM)?;
+        assert_eq!(ours.process().wait_code(SECONDS_10)?, 0, "round {round}, successor {successor}");
+        assert!(!host.has_address(&vip(1))?, "round {round}:\n{}", ours.log().tail(15));
+    }
     Ok(())
 }
 
