@@ -93,7 +93,7 @@ impl Root {
     /// Every file and folder below a few places where a package could leave something.
     pub(crate) fn files(&self) -> Result<String> {
         let find = "find /etc /usr /lib/systemd /run /var/lib /var/log -not -path '/var/lib/dpkg/*' \
-                    -not -path '/var/log/*' -not -path '*/ld.so.cache' -not -name '*-'";
+                    -not -path '/var/log/*' -not -path '*/ld.so.cache' -not -path '/run/adduser*' -not -name '*-'";
         self.run(&["sh", "-c", find])
     }
 }
