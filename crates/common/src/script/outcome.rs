@@ -56,4 +56,6 @@ pub struct Finished<Id> {
     pub output: Output,
     /// How long it ran.
     pub took: Duration,
+    /// Its program, as its command names it.
+    pub program: String,
 }

@@ -8,7 +8,6 @@
 use std::ffi::{CString, OsStr, OsString};
 use std::fmt;
 use std::io::{self, Read};
-use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
@@ -16,20 +15,10 @@ use nix::unistd::Uid;
 
 use super::path::{self, Judged, PathError, words};
 use super::{Command, shebang};
+use crate::sys::script::Found;
 
 /// As the kernel: a script's interpreter may be a script, but not for ever.
 const MOST_INTERPRETERS: usize = 5;
-
-/// What is to be executed.
-#[derive(Debug)]
-pub(super) struct Program {
-    /// The binary.
-    pub(super) file: OwnedFd,
-    /// Its arguments.
-    pub(super) argv: Vec<CString>,
-    /// The scripts on the way to it: the user must be allowed to execute these too.
-    pub(super) scripts: Vec<CString>,
-}
 
 /// Why a command line cannot be executed.
 #[derive(Debug)]
@@ -60,7 +49,7 @@ impl From<PathError> for ProgramError {
 }
 
 /// Finds and judges the program of a command line, for a script of `user`.
-pub(super) fn find(argv: &[String], user: Uid) -> Result<Program, ProgramError> {
+pub(super) fn find(argv: &[String], user: Uid) -> Result<Found, ProgramError> {
     let name = argv.first().map_or("", String::as_str);
     let mut path = if name.contains('/') {
         PathBuf::from(name)
@@ -74,7 +63,7 @@ pub(super) fn find(argv: &[String], user: Uid) -> Result<Program, ProgramError> 
         let judged = path::judge(&path, user)?;
         let Some(line) = shebang::parse(&head(&judged, &path)?) else {
             let argv = arguments.into_iter().map(zero_ended).collect::<Result<_, _>>()?;
-            return Ok(Program { file: judged.file, argv, scripts });
+            return Ok(Found { file: judged.file, argv, executable: scripts });
         };
         let interpreter = OsString::from_vec(line.interpreter);
         let head =

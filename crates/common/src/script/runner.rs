@@ -10,20 +10,20 @@ use std::fmt::Debug;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, ExitStatus};
+use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use log::debug;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::unistd::{Pid, Uid};
 
 use super::outputs::Outputs;
 use super::path::words;
 use super::{Command, Ending, Exit, Finished, Identity, Outcome, Output, Purpose, RunTable, Step, program};
 use crate::config::UserName;
 use crate::event_loop::Drained;
-use crate::sys::script::{Script, Started, spawn};
+use crate::sys::script::{Child, Found, Report, Script, Started, spawn};
 
 /// Rounds of events handled in one go.
 const ROUNDS: usize = 8;
@@ -39,6 +39,7 @@ struct Run<Id> {
     program: String,
     purpose: Purpose,
     child: Child,
+    report: Report,
     /// None once it has ended.
     pidfd: Option<OwnedFd>,
     output: Output,
@@ -57,6 +58,8 @@ pub struct Runner<Id> {
     last: u64,
     default_user: Option<UserName>,
     users: BTreeMap<Option<UserName>, Identity>,
+    /// Finds and judges the program. It is called in the forked child, since that may take for ever.
+    find: fn(&[String], Uid) -> Result<Found, String>,
 }
 
 /// Probes, and what got its TERM, end with the runner. A notification that is in its time goes on.
@@ -91,6 +94,7 @@ impl<Id: Copy + Ord + Debug> Runner<Id> {
             last: 0,
             default_user,
             users: BTreeMap::new(),
+            find: |argv, user| program::find(argv, user).map_err(|error| error.to_string()),
         })
     }
 
@@ -103,7 +107,8 @@ impl<Id: Copy + Ord + Debug> Runner<Id> {
     /// Starts a run. Its end is reported by [`Self::ready`] or [`Self::timeout`].
     ///
     /// # Errors
-    /// [`Outcome::NotStarted`] where it cannot be started; nothing is reported later then.
+    /// [`Outcome::NotStarted`] where there is no user or no process for it; nothing is reported later then. What is wrong
+    /// with the program itself is found out in the new process, and reported as its end.
     pub fn start(&mut self, id: Id, command: &Command, now: Instant) -> Result<(), Outcome> {
         if let Some(run) = self.numbers.get(&id).and_then(|number| self.runs.get(number)) {
             return Err(Outcome::NotStarted(format!(
@@ -114,7 +119,7 @@ impl<Id: Copy + Ord + Debug> Runner<Id> {
         let started = self.spawn(command).map_err(Outcome::NotStarted)?;
         self.last += 1;
         let number = self.last;
-        let Started { mut child, pidfd, output } = started;
+        let Started { mut child, pidfd, output, report } = started;
         let process = EpollEvent::new(EpollFlags::EPOLLIN, Source::Process.of(number));
         let watched = self.epoll.add(&pidfd, process).map_err(io::Error::from);
         let watched =
@@ -129,7 +134,8 @@ impl<Id: Copy + Ord + Debug> Runner<Id> {
         debug!("script started script={program} pid={} id={id:?}", child.id());
         let (pidfd, output, limit) = (Some(pidfd), Output::default(), command.time_limit);
         let purpose = command.purpose;
-        let run = Run { id, told: false, program, purpose, child, pidfd, output, started: now, limit };
+        let run =
+            Run { id, told: false, program, purpose, child, report, pidfd, output, started: now, limit };
         self.table.started(number, now, limit);
         self.runs.insert(number, run);
         self.numbers.insert(id, number);
@@ -210,19 +216,17 @@ impl<Id: Copy + Ord + Debug> Runner<Id> {
             self.users.insert(user.clone(), identity);
         }
         let identity = self.users.get(&user).ok_or("its user was forgotten")?;
-        let program = program::find(command.line.argv(), identity.uid).map_err(|error| error.to_string())?;
         let script = Script {
-            file: program.file.as_fd(),
-            argv: program.argv,
             environment: environment(identity, &command.environment),
-            executable: program.scripts,
             ids: identity.change.then(|| (identity.uid, identity.gid, identity.groups.clone())),
             dies_with_us: command.purpose == Purpose::Probe,
         };
-        spawn(script).map_err(|failure| match failure.error.raw_os_error() {
+        let find = || (self.find)(command.line.argv(), identity.uid);
+        let started = spawn(&script, find, |failure| match failure.error.raw_os_error() {
             Some(libc::ENOEXEC) => "neither a program nor a script with #! in its first line".to_owned(),
             _ => format!("{} as user {}: {}", failure.doing, identity.name, words(&failure.error)),
-        })
+        });
+        started.map_err(|error| format!("no new process: {}", words(&error)))
     }
 
     /// A process has ended.
@@ -235,7 +239,14 @@ impl<Id: Copy + Ord + Debug> Runner<Id> {
         }
         match exit {
             Exit::Natural => {
-                self.tell(number, |run| by_itself(run.child.wait()), now, out);
+                let outcome = |run: &mut Run<Id>| match run.report.read() {
+                    Some(why) => {
+                        let _status = run.child.wait();
+                        Outcome::NotStarted(why)
+                    }
+                    None => by_itself(run.child.wait()),
+                };
+                self.tell(number, outcome, now, out);
                 self.runs.remove(&number);
             }
             Exit::Forced(ending) => {
@@ -266,7 +277,7 @@ impl<Id: Copy + Ord + Debug> Runner<Id> {
             debug!("script says: {line} script={program} pid={pid}");
         }
         debug!("script ended: {outcome} script={program} pid={pid} id={id:?} took_us={}", took.as_micros());
-        out.push(Finished { id, outcome, output, took });
+        out.push(Finished { id, outcome, output, took, program: run.program.clone() });
     }
 
     /// Reads a chunk of an output.
@@ -321,9 +332,10 @@ impl Source {
 }
 
 fn signal(leader: &Child, which: Signal) {
-    if let Ok(pid) = i32::try_from(leader.id()) {
-        // ESRCH where nobody is left in the group: that is what was wanted.
-        let _gone = killpg(Pid::from_raw(pid), which);
+    let pid = Pid::from_raw(leader.id());
+    // ESRCH where nobody is left in the group: that is what was wanted. Before it leads a group it has its number only.
+    if killpg(pid, which).is_err() {
+        let _gone = kill(pid, which);
     }
 }
 

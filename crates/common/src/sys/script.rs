@@ -1,30 +1,39 @@
 //! Fork and exec of somebody else's program: by descriptor, as another user, with nothing of ours left in it.
+//!
+//! Which program that is, is found out in the forked child: a path may lead into a file system that does not answer, and
+//! then the child waits for it, and not the process that sends adverts or runs checks.
 
 use std::ffi::{CStr, CString, c_char};
-use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
-use nix::unistd::{Gid, Pid, Uid, pipe2, setgroups, setresgid, setresuid, setsid};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, sigprocmask};
+use nix::unistd::{ForkResult, Gid, Pid, Uid, pipe2, setgroups, setresgid, setresuid, setsid};
 
-/// What to start.
+/// How to start it.
 #[derive(Debug)]
-pub struct Script<'a> {
-    /// The binary, opened.
-    pub file: BorrowedFd<'a>,
-    /// Its arguments, the name first.
-    pub argv: Vec<CString>,
+pub struct Script {
     /// Its whole environment, `NAME=value`.
     pub environment: Vec<CString>,
-    /// Files that its user must be allowed to execute besides the binary.
-    pub executable: Vec<CString>,
     /// Its ids, where they are not ours: user, group, all groups.
     pub ids: Option<(Uid, Gid, Vec<Gid>)>,
     /// Whether it is killed when we die.
     pub dies_with_us: bool,
+}
+
+/// What to start.
+#[derive(Debug)]
+pub struct Found {
+    /// The binary, opened.
+    pub file: OwnedFd,
+    /// Its arguments, the name first.
+    pub argv: Vec<CString>,
+    /// Files that its user must be allowed to execute besides the binary.
+    pub executable: Vec<CString>,
 }
 
 /// A started script, leader of a session and process group of its own.
@@ -36,30 +45,64 @@ pub struct Started {
     pub pidfd: OwnedFd,
     /// What it writes to standard output and error; non-blocking.
     pub output: OwnedFd,
+    /// Why it did not become the program, if it did not.
+    pub report: Report,
+}
+
+/// A process of ours that is to be reaped.
+#[derive(Debug)]
+pub struct Child(Pid);
+
+impl Child {
+    /// Its number.
+    #[must_use]
+    pub fn id(&self) -> i32 {
+        self.0.as_raw()
+    }
+
+    /// Waits for its end. To be called once.
+    ///
+    /// # Errors
+    /// It is none of ours any more.
+    pub fn wait(&mut self) -> io::Result<ExitStatus> {
+        let mut status = 0;
+        loop {
+            // SAFETY: the status is a valid integer to write to.
+            if unsafe { libc::waitpid(self.0.as_raw(), &raw mut status, 0) } >= 0 {
+                return Ok(ExitStatus::from_raw(status));
+            }
+            let error = io::Error::last_os_error();
+            if error.kind() != io::ErrorKind::Interrupted {
+                return Err(error);
+            }
+        }
+    }
+}
+
+/// What a child says that did not become the program.
+#[derive(Debug)]
+pub struct Report(File);
+
+impl Report {
+    /// What it said; to be asked when it has ended.
+    pub fn read(&mut self) -> Option<String> {
+        let mut words = [0; 1024];
+        let count = self.0.read(&mut words).ok().filter(|count| *count > 0)?;
+        Some(String::from_utf8_lossy(words.get(..count)?).into_owned())
+    }
 }
 
 /// What went wrong, and what was being done.
 #[derive(Debug)]
 pub struct Failure {
     /// In plain words.
-    pub doing: String,
+    pub doing: &'static str,
     /// The system's answer.
     pub error: io::Error,
 }
 
-impl Failure {
-    fn to(doing: &str, error: impl Into<io::Error>) -> Self {
-        Self { doing: doing.to_owned(), error: error.into() }
-    }
-}
-
 /// Pointers as `execveat` wants them, with a null behind the last.
 struct Pointers(Vec<*const c_char>);
-
-// SAFETY: the pointers lead into heap blocks of `CString`s that live in the same closure and are never changed.
-unsafe impl Send for Pointers {}
-// SAFETY: as above; they are only read.
-unsafe impl Sync for Pointers {}
 
 impl Pointers {
     fn to(strings: &[CString]) -> Self {
@@ -67,90 +110,159 @@ impl Pointers {
     }
 }
 
-/// Starts a script.
+/// Ends the child whatever happens: nothing of it may go on as if it were us.
+struct End;
+
+impl Drop for End {
+    fn drop(&mut self) {
+        // SAFETY: ends the process; no code runs after it.
+        unsafe { libc::_exit(127) };
+    }
+}
+
+/// Starts a script. Does not wait for anything: `find` is called in the child, and what went wrong there is in the
+/// report when it has ended; `explain` puts it into words.
 ///
 /// # Errors
-/// What the child could not do before it became the program is told as if it had happened here.
-pub fn spawn(script: Script<'_>) -> Result<Started, Failure> {
-    let no_pipe = |error: io::Error| Failure::to("making a pipe", error);
-    let (output, theirs) = pipe2(OFlag::O_CLOEXEC).map_err(|error| no_pipe(error.into()))?;
+/// No process or no descriptors.
+pub fn spawn(
+    script: &Script,
+    find: impl FnOnce() -> Result<Found, String>,
+    explain: impl FnOnce(&Failure) -> String,
+) -> io::Result<Started> {
+    let null = OwnedFd::from(File::options().read(true).write(true).open("/dev/null")?);
+    let (output, their_output) = pipe2(OFlag::O_CLOEXEC)?;
     // Our end only: a script that finds its output non-blocking would lose lines.
-    fcntl(&output, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).map_err(|error| no_pipe(error.into()))?;
-    let also_theirs = theirs.try_clone().map_err(no_pipe)?;
-
-    // The path is never used: the closure below executes the descriptor itself.
-    let mut command = Command::new("/");
-    command.current_dir("/").stdin(Stdio::null()).stdout(theirs).stderr(also_theirs);
-    let file = script.file.as_raw_fd();
-    let Script { argv, environment, executable, ids, dies_with_us, .. } = script;
-    let (argv_pointers, environment_pointers) = (Pointers::to(&argv), Pointers::to(&environment));
-    let become_it = move || {
-        // The strings must live as long as the pointers to them.
-        let _kept = (&argv, &environment);
-        step("starting a session", setsid().map(drop).map_err(io::Error::from))?;
-        step("resetting signals", reset_signals())?;
-        step("resetting the scheduler", reset_scheduler())?;
-        // While we may: the user of the script may not.
-        super::resources::give_back();
-        if let Some((uid, gid, groups)) = &ids {
-            step("setting the groups", setgroups(groups).map_err(io::Error::from))?;
-            step("setting the group", setresgid(*gid, *gid, *gid).map_err(io::Error::from))?;
-            step("setting the user", setresuid(*uid, *uid, *uid).map_err(io::Error::from))?;
+    fcntl(&output, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+    let (report, their_report) = pipe2(OFlag::O_CLOEXEC)?;
+    fcntl(&report, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+    let parent = nix::unistd::getpid();
+    // A handler of ours that ran in the child would write into our pipe: the child unblocks when it has none.
+    let mut ours = SigSet::empty();
+    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), Some(&mut ours))?;
+    // SAFETY: the processes of Holdfast have one thread, so the child may do whatever we may; it never returns from here.
+    // (In a test with more threads it takes no lock but the allocator's, which the C library makes usable after a fork.)
+    let forked = unsafe { nix::unistd::fork() };
+    if !matches!(forked, Ok(ForkResult::Child)) {
+        sigprocmask(SigmaskHow::SIG_SETMASK, Some(&ours), None)?;
+    }
+    let child = match forked? {
+        ForkResult::Parent { child } => child,
+        ForkResult::Child => {
+            let end = End;
+            in_the_child(script, parent, [&null, &their_output, &their_report], find, explain);
+            drop(end);
+            // Not reached.
+            return Err(io::ErrorKind::Other.into());
         }
-        if dies_with_us {
-            // After the ids: changing them clears it.
-            step(
-                "binding it to us",
-                nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).map_err(io::Error::from),
-            )?;
-        }
-        for path in &executable {
-            step("looking whether its user may execute it", may_execute(path))?;
-        }
-        close_on_exec();
-        step("executing it", execute(file, &argv_pointers, &environment_pointers))
     };
-    // SAFETY: the closure makes system calls only, which are async-signal-safe, and neither allocates nor takes
-    // locks; what it needs was made before. `setgroups`, `setresgid` and `setresuid` of libc act on this one
-    // thread, the only one of a forked child.
-    unsafe { command.pre_exec(become_it) };
-    let spawned = command.spawn();
-    // Its copies of the writing ends and the closure's strings end here.
-    drop(command);
-    let mut child = match spawned {
-        Ok(child) => child,
-        Err(error) => return Err(Failure { doing: last_step(&output), error }),
-    };
-    let pidfd = i32::try_from(child.id())
-        .map_err(io::Error::other)
-        .and_then(|pid| super::pidfd::open(Pid::from_raw(pid)));
-    match pidfd {
-        Ok(pidfd) => Ok(Started { child, pidfd, output }),
+    let report = Report(File::from(report));
+    match super::pidfd::open(child) {
+        Ok(pidfd) => Ok(Started { child: Child(child), pidfd, output, report }),
         Err(error) => {
             // Nobody would notice its end: it must not run. Errors leave a zombie behind, at worst.
-            let _reaped = child.kill().and_then(|()| child.wait());
-            Err(Failure::to("opening a descriptor for the process", error))
+            let _reaped =
+                kill(child, Signal::SIGKILL).map_err(io::Error::from).and_then(|()| Child(child).wait());
+            Err(error)
         }
     }
 }
 
-/// In the child: leaves the name of a failed step in the output, where the parent looks for it.
-fn step(name: &'static str, result: io::Result<()>) -> io::Result<()> {
-    if result.is_err() {
-        // SAFETY: the name is valid for its length; a standard error that is not open is refused.
-        unsafe { libc::write(libc::STDERR_FILENO, name.as_ptr().cast(), name.len()) };
-    }
-    result
+fn in_the_child(
+    script: &Script,
+    parent: Pid,
+    [null, output, report]: [&OwnedFd; 3],
+    find: impl FnOnce() -> Result<Found, String>,
+    explain: impl FnOnce(&Failure) -> String,
+) {
+    // Nobody can be told where not even that can be done.
+    let Ok(mut report) = settle(null, output, report) else { return };
+    let words = become_it(script, parent, find).unwrap_or_else(|refusal| match refusal {
+        Refusal::Find(words) => words,
+        Refusal::Step(failure) => explain(&failure),
+    });
+    let _unheard = report.write_all(words.as_bytes());
 }
 
-/// In the parent: which step the child failed in. Nobody but us has written into its output.
-fn last_step(output: &OwnedFd) -> String {
-    let mut name = [0; 128];
-    let length = nix::unistd::read(output, &mut name).unwrap_or(0);
-    match std::str::from_utf8(name.get(..length).unwrap_or_default()) {
-        Ok(step) if !step.is_empty() => step.to_owned(),
-        _ => "executing it".to_owned(),
+/// In the child: the three streams, the report as the fourth, and nothing else of ours.
+fn settle(null: &OwnedFd, output: &OwnedFd, report: &OwnedFd) -> io::Result<File> {
+    reset_signals()?;
+    nix::unistd::dup2_stdin(null)?;
+    nix::unistd::dup2_stdout(output)?;
+    nix::unistd::dup2_stderr(output)?;
+    // SAFETY: takes integers. Where the report has that number already, the flag must be set as well: dup3 would refuse.
+    let placed = unsafe {
+        if report.as_raw_fd() == REPORT {
+            REPORT
+        } else {
+            libc::dup3(report.as_raw_fd(), REPORT, libc::O_CLOEXEC)
+        }
+    };
+    if placed < 0 {
+        return Err(io::Error::last_os_error());
     }
+    let first: libc::c_uint = 4;
+    let none: libc::c_uint = 0;
+    // SAFETY: takes integers. What it closes is known to the parent's objects only, none of which is used or dropped here
+    // again: the child ends with `_exit` or exec. Before Linux 5.9 it fails, and they are closed by the exec.
+    unsafe { libc::syscall(libc::SYS_close_range, first, libc::c_uint::MAX, none) };
+    // SAFETY: the descriptor was placed there just now, and no other object of this process knows the number.
+    Ok(unsafe { File::from_raw_fd(REPORT) })
+}
+
+/// Where the child has its report.
+const REPORT: RawFd = 3;
+
+enum Refusal {
+    Find(String),
+    Step(Failure),
+}
+
+/// In the child: comes back only where it cannot become the program.
+fn become_it(
+    script: &Script,
+    parent: Pid,
+    find: impl FnOnce() -> Result<Found, String>,
+) -> Result<String, Refusal> {
+    step("starting a session", setsid().map(drop).map_err(io::Error::from))?;
+    step("changing the directory", nix::unistd::chdir("/").map_err(io::Error::from))?;
+    step("resetting the scheduler", reset_scheduler())?;
+    // While we may: the user of the script may not.
+    super::resources::give_back();
+    if script.dies_with_us {
+        die_with(parent)?;
+    }
+    let Found { file, argv, executable } = find().map_err(Refusal::Find)?;
+    if let Some((uid, gid, groups)) = &script.ids {
+        step("setting the groups", setgroups(groups).map_err(io::Error::from))?;
+        step("setting the group", setresgid(*gid, *gid, *gid).map_err(io::Error::from))?;
+        step("setting the user", setresuid(*uid, *uid, *uid).map_err(io::Error::from))?;
+    }
+    if script.dies_with_us {
+        // Again: changing the ids has cleared it.
+        die_with(parent)?;
+    }
+    for path in &executable {
+        step("looking whether its user may execute it", may_execute(path))?;
+    }
+    let (argv_pointers, environment) = (Pointers::to(&argv), Pointers::to(&script.environment));
+    step("executing it", execute(file.as_raw_fd(), &argv_pointers, &environment))?;
+    Ok(String::new())
+}
+
+/// The kernel kills this process when the parent ends.
+fn die_with(parent: Pid) -> Result<(), Refusal> {
+    let bound = nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).map_err(io::Error::from);
+    step("binding it to us", bound)?;
+    if nix::unistd::getppid() == parent {
+        return Ok(());
+    }
+    // It had ended before: nobody reads this.
+    step("binding it to us", Err(io::ErrorKind::NotFound.into()))
+}
+
+fn step(doing: &'static str, result: io::Result<()>) -> Result<(), Refusal> {
+    result.map_err(|error| Refusal::Step(Failure { doing, error }))
 }
 
 /// Every signal to its default and none blocked: what a daemon ignores or blocks is its own affair.
@@ -188,19 +300,11 @@ fn may_execute(path: &CStr) -> io::Result<()> {
     if rc == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Closes on exec whatever was inherited or made without that flag.
-fn close_on_exec() {
-    let first: libc::c_uint = 3;
-    // SAFETY: takes integers; marks descriptors only. Before Linux 5.11 it fails and every descriptor made by
-    // ourselves carries the flag anyway.
-    unsafe { libc::syscall(libc::SYS_close_range, first, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC) };
-}
-
 /// Becomes the program; comes back only with an error.
 fn execute(file: RawFd, argv: &Pointers, environment: &Pointers) -> io::Result<()> {
     let (argv, environment) = (argv.0.as_ptr(), environment.0.as_ptr());
-    // SAFETY: the descriptor is open (borrowed by the caller of spawn over the fork), the path is the empty string,
-    // and both arrays end with a null and lead to strings that are alive in this closure.
+    // SAFETY: the descriptor is open and the strings are alive, both held by the caller; the path is the empty string, and
+    // both arrays end with a null.
     unsafe { libc::syscall(libc::SYS_execveat, file, c"".as_ptr(), argv, environment, libc::AT_EMPTY_PATH) };
     Err(io::Error::last_os_error())
 }

@@ -189,7 +189,7 @@ impl<K: Copy> Scripts<K> {
     }
 
     fn settle(&mut self, now: Instant, out: &mut Vec<Event<'static>>) {
-        for Finished { id, outcome, .. } in std::mem::take(&mut self.finished) {
+        for Finished { id, outcome, program, .. } in std::mem::take(&mut self.finished) {
             match id {
                 Run::Tracked(number) => {
                     let known = self.tracked.iter().find(|(_, known)| **known == number);
@@ -200,7 +200,7 @@ impl<K: Copy> Scripts<K> {
                 }
                 Run::Notify(number) => {
                     if !outcome.success() {
-                        log::warn!("notify command failed: {outcome}");
+                        log::warn!("notify command failed: {outcome} command={program}");
                     }
                     self.queue.finished(number, now, &mut self.actions);
                 }

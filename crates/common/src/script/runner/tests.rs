@@ -80,10 +80,13 @@ impl Bench {
 }
 
 fn refused(command: &Command) -> String {
-    match Bench::new().start(1, command) {
-        Err(Outcome::NotStarted(why)) => why,
-        other => panic!("{other:?}"),
-    }
+    let mut bench = Bench::new();
+    let outcome = match bench.start(1, command) {
+        Err(outcome) => outcome,
+        Ok(()) => bench.end().outcome,
+    };
+    let Outcome::NotStarted(why) = outcome else { panic!("{outcome:?}") };
+    why
 }
 
 /// Whether a process is there and not a zombie.
@@ -393,11 +396,44 @@ fn no_descriptor_and_no_zombie_stays_behind() {
     let before = open();
     for id in 0..50 {
         bench.start(id, &command(&["/bin/true"])).unwrap();
-        let _refused = bench.start(1000, &command(&["/no/such/file"])).unwrap_err();
+        bench.start(1000 + id, &command(&["/no/such/file"])).unwrap();
     }
-    bench.until("all ends", |bench| bench.finished.len() == 50);
+    bench.until("all ends", |bench| bench.finished.len() == 100);
     bench.until("closed outputs", |bench| bench.runner.outputs.len() == 0);
     // Other tests of this process run beside this one: what they hold is little, 150 would be ours.
     assert!(open() < before + 100, "{} then, {before} before", open());
-    assert!(bench.finished.iter().all(|finished| finished.outcome.success()));
+    assert!(bench.finished.iter().all(|finished| finished.outcome.success() == (finished.id < 1000)));
+}
+
+#[test]
+fn a_path_that_does_not_answer_is_waited_for_by_nobody_and_ends_with_its_time() {
+    let mut bench = Bench::new();
+    // A file system that hangs, for this purpose.
+    bench.runner.find = |_, _| loop {
+        nix::unistd::pause();
+    };
+    bench.start(1, &Command { time_limit: Duration::from_millis(300), ..command(&["/mnt/x"]) }).unwrap();
+    assert!(bench.runner.is_running(1), "it began without anybody waiting for the path");
+    let finished = bench.end();
+    assert_eq!(finished.outcome, Outcome::TimedOut(Duration::from_millis(300)));
+    bench.until("its end", |bench| bench.runner.is_empty());
+}
+
+#[test]
+fn a_child_that_waits_for_a_path_has_nothing_of_ours() {
+    let mut bench = Bench::new();
+    let scratch = Scratch::new();
+    let _ours = fs::File::create(scratch.at("ours")).unwrap();
+    bench.runner.find = |_, _| {
+        let open = fs::read_dir("/proc/self/fd").unwrap().map(|entry| entry.unwrap().path());
+        let links: Vec<String> =
+            open.filter_map(|path| fs::read_link(path).ok()).map(|link| link.display().to_string()).collect();
+        Err(links.join(" "))
+    };
+    bench.start(1, &command(&["/mnt/x"])).unwrap();
+    let outcome = bench.end().outcome;
+    let Outcome::NotStarted(open) = outcome else { panic!("{outcome:?}") };
+    let pipes = open.split(' ').filter(|link| link.starts_with("pipe:")).count();
+    assert_eq!(pipes, 3, "output, twice, and the report: {open}");
+    assert!(!open.contains("ours") && !open.contains("epoll"), "{open}");
 }
