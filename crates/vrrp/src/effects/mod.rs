@@ -157,7 +157,8 @@ impl<K: Copy> Effects<K> {
             self.refusals.after(now, news);
             self.promote();
         }
-        for action in announcements.into_iter().chain(rest) {
+        self.announce(&announcements);
+        for action in rest {
             self.at_last(&action, now, news);
             if let Action::Report(fact) = action {
                 self.facts.push(fact);
@@ -231,9 +232,6 @@ impl<K: Copy> Effects<K> {
                 });
             }
             Action::CloseListener { link, family } => self.close(*link, *family),
-            Action::Announce { instance, announcements, repeat } => {
-                self.announce(instance, announcements, *repeat);
-            }
             Action::RunScript { script, run } => self.scripts.run(script, run, now, news),
             Action::StopScript { script } => self.scripts.stop(script, now),
             // A daemon that cannot be started may not hold up the addresses, nor their announcements.
@@ -247,6 +245,7 @@ impl<K: Copy> Effects<K> {
                 report(fact);
             }
             Action::SendAdvert { .. }
+            | Action::Announce { .. }
             | Action::InstallAddresses { .. }
             | Action::RefreshAddresses { .. }
             | Action::RemoveAddresses { .. }
@@ -341,18 +340,35 @@ impl<K: Copy> Effects<K> {
         }
     }
 
-    fn announce(&mut self, instance: &Tag, announcements: &[Announcement], repeat: u8) {
-        for _ in 0..repeat {
-            for Announcement { link, index, mac, address } in announcements {
-                if !announce::write(*mac, *address, &mut self.frame) {
-                    continue;
+    /// Every address once, and only then what is to be repeated: of many instances that move at once, the last is not
+    /// kept waiting by the repetitions of the others.
+    fn announce(&mut self, actions: &[Action]) {
+        for repetition in 0..=u8::MAX {
+            let mut more = false;
+            for action in actions {
+                if let Action::Announce { instance, announcements, repeat } = action
+                    && repetition < *repeat
+                {
+                    self.announce_once(instance, announcements);
+                    more |= repetition + 1 < *repeat;
                 }
-                if let Err(error) = self.announcer.send(*index, &self.frame) {
-                    // A lost one is repeated by the core's schedule; a link that is gone is told by the monitor.
-                    log::debug!(
-                        "announcement not sent: {error} instance={instance} interface={link} address={address}"
-                    );
-                }
+            }
+            if !more {
+                return;
+            }
+        }
+    }
+
+    fn announce_once(&mut self, instance: &Tag, announcements: &[Announcement]) {
+        for Announcement { link, index, mac, address } in announcements {
+            if !announce::write(*mac, *address, &mut self.frame) {
+                continue;
+            }
+            if let Err(error) = self.announcer.send(*index, &self.frame) {
+                // A lost one is repeated by the core's schedule; a link that is gone is told by the monitor.
+                log::debug!(
+                    "announcement not sent: {error} instance={instance} interface={link} address={address}"
+                );
             }
         }
     }

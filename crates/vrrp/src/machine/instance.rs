@@ -8,7 +8,7 @@
 //!    │ │       no cause│ │cause                             │ priority 0 sent
 //!    │ └───── stop ──  Fault ◄───────── cause ──────────────┤
 //!    └──────────────── Releasing ◄──────────────────────────┘
-//!                successor heard or bound reached (then Init, or Backup)
+//!                successor heard and announced, or bound reached (then Init, or Backup)
 //! ```
 //!
 //! Every deadline lives in the state it belongs to. `transition.rs` has what happens on the way between states,
@@ -32,7 +32,7 @@ use super::peers::Peers;
 use super::replay::Replay;
 use super::timing::{hand_over_bound, master_down_interval, skew_time};
 use crate::plan::{InstancePlan, Wish};
-use crate::wire::admit::{Reject, Settings};
+use crate::wire::admit::{Admitted, Reject, Settings};
 
 mod guard;
 mod hold;
@@ -165,6 +165,8 @@ pub(super) struct Master {
 pub(super) struct Releasing {
     /// The bound.
     pub(super) until: Instant,
+    /// Who was heard. It has until then to announce the addresses.
+    successor: Option<Admitted>,
     holder: Holder,
     pub(super) then: Then,
 }
@@ -282,7 +284,7 @@ impl Instance {
                 }
                 self.hold(cx);
             }
-            State::Releasing(releasing) if releasing.until <= cx.now => self.released(None, cx),
+            State::Releasing(releasing) if releasing.until <= cx.now => self.released(cx),
             State::Releasing(_) => self.hold(cx),
         }
     }

@@ -27,6 +27,10 @@ pub fn master_down_interval(version: Version, priority: u8, interval: Duration, 
     interval * u32::from(adverts) + skew_time(version, priority, interval)
 }
 
+/// How long a master that is leaving keeps the addresses after its successor was heard: keepalived sends its first advert
+/// before it takes the addresses and announces them, and until then clients ask the old master.
+pub const HAND_OVER_LINGER: Duration = Duration::from_millis(20);
+
 /// How long a master that said it is leaving keeps the addresses, if nobody is heard taking over: the skew of the
 /// least of all priorities, and a margin.
 #[must_use]

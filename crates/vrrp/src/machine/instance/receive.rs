@@ -79,7 +79,7 @@ impl Instance {
             State::Master(_) => self.advert_as_master(advert, cx),
             // Priority 0 is somebody else leaving; any other advert is our successor's.
             State::Releasing(_) if advert.priority == 0 => {}
-            State::Releasing(_) => self.released(Some(advert), cx),
+            State::Releasing(_) => self.succeeded(advert, cx),
         }
     }
 

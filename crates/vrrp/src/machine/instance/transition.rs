@@ -8,6 +8,7 @@ use crate::machine::action::{Action, Notification, NotifyState, Object};
 use crate::machine::announce::Announcer;
 use crate::machine::fact::{Cause, Fact, Reason, StateName};
 use crate::machine::owned::{self, Holder};
+use crate::machine::timing::HAND_OVER_LINGER;
 use crate::plan::NotifyPlan;
 use crate::wire::admit::Admitted;
 
@@ -166,9 +167,9 @@ impl Instance {
             State::Master(Master { holder, .. }) => {
                 self.send(0, cx);
                 let until = if self.plan.hand_over { self.hand_over_until(cx.now) } else { cx.now };
-                self.state = State::Releasing(Releasing { until, holder, then });
+                self.state = State::Releasing(Releasing { until, successor: None, holder, then });
                 if until <= cx.now {
-                    self.released(None, cx);
+                    self.released(cx);
                     return;
                 }
                 let at_most_ms = u64::try_from((until - cx.now).as_millis()).unwrap_or(u64::MAX);
@@ -181,11 +182,28 @@ impl Instance {
         }
     }
 
-    /// The successor was heard, or nobody came forward in time.
-    pub(super) fn released(&mut self, successor: Option<Admitted>, cx: &mut Cx<'_>) {
+    /// The successor was heard: it is master, and about to take the addresses and to announce them. Until that is done,
+    /// clients still ask here.
+    pub(super) fn succeeded(&mut self, successor: Admitted, cx: &mut Cx<'_>) {
+        // With IPv6, an answer of ours to its duplicate address detection would make the address useless for it.
+        let linger = if successor.source.is_ipv4() { HAND_OVER_LINGER } else { Duration::ZERO };
+        if let State::Releasing(releasing) = &mut self.state {
+            if releasing.successor.is_none() {
+                releasing.until = releasing.until.min(cx.now + linger);
+            }
+            releasing.successor = Some(successor);
+            if releasing.until <= cx.now {
+                self.released(cx);
+            }
+        }
+    }
+
+    /// The successor had its time, or nobody came forward.
+    pub(super) fn released(&mut self, cx: &mut Cx<'_>) {
         let State::Releasing(releasing) = &self.state else {
             return;
         };
+        let successor = releasing.successor;
         match releasing.then.clone() {
             Then::Backup(reason) => {
                 let reason = match successor {

@@ -9,6 +9,7 @@ use crate::machine::address::ObservedAddress;
 use crate::machine::event::{Event, LinkFacts, ObservedLink};
 use crate::machine::fact::StateName;
 use crate::machine::id::{InstanceId, LinkIndex, LinkName, Mac};
+use crate::machine::timing::HAND_OVER_LINGER;
 use crate::plan::Plan;
 use crate::plan::tests::parse;
 use crate::wire::admit::Datagram;
@@ -173,6 +174,13 @@ impl Machine {
     fn hear(&mut self, from: &str, priority: u8) -> Vec<String> {
         let interval = self.router.plan().instances[0].interval;
         self.hear_from(0, from, priority, interval)
+    }
+
+    /// What follows when a successor is heard and has had its time.
+    fn succeed(&mut self, at: usize, from: &str, priority: u8, interval: Duration) -> Vec<String> {
+        let mut lines = self.hear_from(at, from, priority, interval);
+        lines.extend(self.pass(HAND_OVER_LINGER).into_iter().map(|(_, line)| line));
+        lines
     }
 
     fn hear_from(&mut self, at: usize, from: &str, priority: u8, interval: Duration) -> Vec<String> {

@@ -28,6 +28,8 @@ struct Outcome {
     failover: f64,
     median: f64,
     worst: f64,
+    advert_median: f64,
+    advert_worst: f64,
 }
 
 /// One number of an outcome.
@@ -46,13 +48,15 @@ fn many(table: &mut Table, name: &str, wires: usize, each: u8) -> Result {
             outcomes.push(one(make, wires, each)?);
         }
     }
-    let columns: [(&str, Column); 6] = [
+    let columns: [(&str, Column); 8] = [
         ("start to the last announcement", |outcome| outcome.start),
         ("master's processor time in 60 s", |outcome| outcome.master),
         ("backup's processor time in 60 s", |outcome| outcome.backup),
         ("kill to the last announcement", |outcome| outcome.failover),
         ("announcement later than the timer, median", |outcome| outcome.median),
         ("announcement later than the timer, worst", |outcome| outcome.worst),
+        ("first advert later than the timer, median", |outcome| outcome.advert_median),
+        ("first advert later than the timer, worst", |outcome| outcome.advert_worst),
     ];
     for (column, value) in columns {
         let [ours, theirs] = outcomes.each_ref().map(|of| median(&of.iter().map(value).collect::<Vec<_>>()));
@@ -106,23 +110,20 @@ impl Scene {
         })
     }
 
-    /// When each address was last advertised by somebody else than the new master, before that took it.
-    fn last_adverts(
-        &self,
-        marks: &[usize],
-        taken: &BTreeMap<IpAddr, SystemTime>,
-    ) -> BTreeMap<IpAddr, SystemTime> {
-        let mut last = BTreeMap::new();
+    /// When each address was last advertised by the old master, and when first by the new one.
+    fn adverts(&self, marks: &[usize]) -> [BTreeMap<IpAddr, SystemTime>; 2] {
+        let [mut last, mut first] = [BTreeMap::new(), BTreeMap::new()];
         for (wire, mark) in self.wires.iter().zip(marks) {
             for (at, advert) in wire.adverts_from(*mark) {
-                for address in advert.addresses.iter().filter(|_| advert.priority == 200) {
-                    if taken.get(address).is_some_and(|taken| at < *taken) {
-                        last.insert(*address, at);
+                for address in &advert.addresses {
+                    match advert.priority {
+                        200 => drop(last.insert(*address, at)),
+                        _ => drop(first.entry(*address).or_insert(at)),
                     }
                 }
             }
         }
-        last
+        [last, first]
     }
 }
 
@@ -160,14 +161,17 @@ fn one(make: Make, wires: usize, each: u8) -> Result<Outcome> {
     let killed = common::event_loop::clock::wall();
     master.kill()?;
     let taken = scene.announced(&scene.b, &marks, all)?;
-    let last = scene.last_adverts(&marks, &taken);
+    let [last, adverts] = scene.adverts(&marks);
     let down = Router::new(1, 100, SECOND, "").master_down();
-    let late = taken.iter().filter_map(|(address, at)| {
-        let silence = at.duration_since(*last.get(address)?).unwrap_or_default();
-        Some(ms(silence) - ms(down))
-    });
-    let late: Vec<f64> = late.collect();
-    if late.len() < all {
+    let later = |first: &BTreeMap<IpAddr, SystemTime>| -> Vec<f64> {
+        let late = first.iter().filter_map(|(address, at)| {
+            let silence = at.duration_since(*last.get(address)?).unwrap_or_default();
+            Some(ms(silence) - ms(down))
+        });
+        late.collect()
+    };
+    let (late, advert_late) = (later(&taken), later(&adverts));
+    if late.len() < all || advert_late.len() < all {
         return Err("an address was taken that nobody had advertised".into());
     }
     let after_kill = |at: &SystemTime| ms(at.duration_since(killed).unwrap_or_default());
@@ -178,5 +182,7 @@ fn one(make: Make, wires: usize, each: u8) -> Result<Outcome> {
         failover: taken.values().map(after_kill).fold(0.0, f64::max),
         median: median(&late),
         worst: worst(&late),
+        advert_median: median(&advert_late),
+        advert_worst: worst(&advert_late),
     })
 }

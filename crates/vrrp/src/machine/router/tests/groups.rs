@@ -84,7 +84,7 @@ fn a_member_that_yields_takes_the_others_along_with_a_hand_over() {
     let lines = m.hear_from(0, "10.0.0.9", 200, SECOND);
     assert_eq!(effects(&lines)[..2], ["remove A 192.0.2.1/32@eth0", "advert B priority=0"], "{lines:?}");
     assert_eq!(m.states(), [Backup, Master], "B still answers");
-    let lines = m.hear_from(1, "10.0.0.9", 200, SECOND);
+    let lines = m.succeed(1, "10.0.0.9", 200, SECOND);
     assert_eq!(only(&lines, &["remove"]), ["remove B 192.0.2.2/32@eth0"]);
     assert_eq!(m.states(), [Backup, Backup]);
     assert_eq!(only(&lines, &["notify group"])[0], "notify group G BACKUP priority=0 run=/gb");

@@ -24,7 +24,7 @@ fn the_backup_listens_and_the_master_sends_until_it_has_handed_over() {
     let lines: Vec<String> = m.pass(10 * SECOND).into_iter().map(|(_, line)| line).collect();
     assert_eq!(asked(&lines), [format!("ipvs sync master {SETTINGS}")]);
     assert_eq!(asked(&m.handle(Event::StopRequested)), Vec::<String>::new());
-    assert_eq!(asked(&m.hear("10.0.0.9", 90)), ["ipvs sync ended"]);
+    assert_eq!(asked(&m.succeed(0, "10.0.0.9", 90, SECOND)), ["ipvs sync ended"]);
     assert!(m.router.stopped());
 }
 

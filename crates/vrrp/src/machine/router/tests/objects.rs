@@ -31,7 +31,7 @@ fn objects_come_after_the_addresses_and_stay_as_long() {
     // Handing over, it still answers for its addresses and forwards for them.
     let lines = m.handle(Event::StopRequested);
     assert_eq!(objects(&lines), Vec::<String>::new());
-    let lines = m.hear("10.0.0.9", 90);
+    let lines = m.succeed(0, "10.0.0.9", 90, SECOND);
     assert_eq!(objects(&lines), [format!("objects -{LINE}")]);
 }
 
@@ -41,7 +41,7 @@ fn static_objects_come_with_the_start_and_go_with_the_last_router() {
     assert_eq!(objects(&m.begin()), [format!("objects +{STATIC_LINES}")]);
     m.pass(10 * SECOND);
     assert_eq!(objects(&m.handle(Event::StopRequested)), Vec::<String>::new());
-    let lines = m.hear("10.0.0.9", 90);
+    let lines = m.succeed(0, "10.0.0.9", 90, SECOND);
     assert_eq!(objects(&lines), ["objects -(route 10.7.0.0/16 dev eth1) -(address 10.1.0.7/24@eth1)"]);
     assert!(m.router.stopped());
     let mut m = Machine::new(STATIC);

@@ -268,7 +268,10 @@ fn s13_a_master_that_stops_sends_priority_0_and_waits_for_its_successor() {
     let quiet = m.pass(400 * MS);
     assert_eq!(timed(&quiet, &["advert", "remove"]), [], "no adverts any more");
     let lines = m.hear(PEER, 100);
-    assert_eq!(effects(&lines), ["remove A 192.0.2.1/24@eth0"]);
+    assert_eq!(effects(&lines), [] as [&str; 0], "it has yet to take and to announce the address");
+    assert_eq!(m.next(), Some(HAND_OVER_LINGER));
+    let lines = m.pass(HAND_OVER_LINGER);
+    assert_eq!(timed(&lines, &["remove"]).len(), 1, "{lines:?}");
     assert!(m.router.stopped());
     assert_eq!(m.next(), None);
 }
