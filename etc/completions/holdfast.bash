@@ -131,7 +131,7 @@ _holdfast() {
             return 0
             ;;
         holdfast__subcmd__reload)
-            opts="-c -h --dry-run --config --run-dir --help"
+            opts="-c -h --dry-run --json --config --run-dir --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

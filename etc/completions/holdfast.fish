@@ -43,7 +43,8 @@ complete -c holdfast -n "__fish_holdfast_using_subcommand status" -l json -d 'Pr
 complete -c holdfast -n "__fish_holdfast_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c holdfast -n "__fish_holdfast_using_subcommand reload" -s c -l config -d 'The configuration file' -r -F
 complete -c holdfast -n "__fish_holdfast_using_subcommand reload" -l run-dir -d 'Where the daemon has its sockets' -r -F
-complete -c holdfast -n "__fish_holdfast_using_subcommand reload" -l dry-run -d 'Only say what would change'
+complete -c holdfast -n "__fish_holdfast_using_subcommand reload" -l dry-run -d 'Only say what would change; the exit status is 3 if anything would'
+complete -c holdfast -n "__fish_holdfast_using_subcommand reload" -l json -d 'Print JSON, for programs'
 complete -c holdfast -n "__fish_holdfast_using_subcommand reload" -s h -l help -d 'Print help'
 complete -c holdfast -n "__fish_holdfast_using_subcommand upgrade" -s c -l config -d 'The configuration file' -r -F
 complete -c holdfast -n "__fish_holdfast_using_subcommand upgrade" -l run-dir -d 'Where the daemon has its sockets' -r -F

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::reload::Reload;
+
 /// What the operator asked for.
 #[derive(Debug, Parser)]
 #[command(
@@ -97,13 +99,6 @@ pub(crate) enum What {
     Servers,
     /// The processes and the configuration they run
     Watchdog,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Reload {
-    /// Only say what would change
-    #[arg(long)]
-    pub(crate) dry_run: bool,
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ fn main() -> ExitCode {
         Command::Serve(how) => serve::run(&arguments, how, &mut output),
         Command::Status(what) => status::run(&arguments, what, &mut output),
         Command::Upgrade => upgrade::run(&arguments, &mut output),
-        Command::Reload(how) => reload::run(&arguments, how.dry_run, &mut output),
+        Command::Reload(how) => reload::run(&arguments, how, &mut output),
     };
     exit.into()
 }

@@ -122,11 +122,23 @@ fn a_child_that_does_not_answer_is_told_and_the_rest_is_shown() {
 #[test]
 fn a_reload_prints_what_changed() {
     let dir = RunDir::new("reload");
-    let reply =
-        json!({"result": {"ok": true, "changes": [{"object": "VI_1", "change": "added", "detail": ""}]}});
+    let reply = json!({"result": {"ok": true, "changes": [{"object": "VI_1", "change": "added", "detail": "", "traffic": "new"}]}});
     let output = dir.run_against(&[("watchdog", &[reply])], &["reload"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-    assert_eq!(text(&output.stdout), "added    VI_1\n1 object changed\n");
+    let told = "added    VI_1  [new connections]\n1 object changed; new connections may go elsewhere, those that are there stay\n";
+    assert_eq!(text(&output.stdout), told);
+}
+
+#[test]
+fn a_dry_run_says_by_its_exit_status_whether_anything_would_change() {
+    for (kind, code) in [("kept", 0), ("removed", 3)] {
+        let dir = RunDir::new(&format!("dry-{kind}"));
+        let reply = json!({"result": {"ok": true, "changes": [{"object": "VI_1", "change": kind}]}});
+        let output = dir.run_against(&[("watchdog", &[reply])], &["reload", "--dry-run", "--json"]);
+        assert_eq!(output.status.code(), Some(code), "{}", text(&output.stderr));
+        let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!((&answer["ok"], &answer["summary"][kind]), (&json!(true), &json!(1)), "{answer}");
+    }
 }
 
 #[test]

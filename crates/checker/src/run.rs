@@ -31,6 +31,7 @@ use crate::effects::ipvs::Reconciler;
 use crate::effects::journal::Journal;
 use crate::machine::{Action, Actions, Event, Pool, Subject, Turn, VirtualServerId};
 use crate::plan::{self, Plan, VirtualServer};
+use crate::reload::Change;
 use crate::transport::Slot;
 use crate::{reload, status};
 use attempts::Attempts;
@@ -541,10 +542,7 @@ impl App for Checker {
         let open = plan.ipvs && self.running.as_ref().is_some_and(|running| running.table.is_none());
         let table = if open { Some(Reconciler::open(&self.run_dir)?) } else { None };
         let changes = reload::changes(&self.plan, &plan);
-        let changes = changes.iter().map(|change| {
-            json!({ "object": change.object, "change": change.kind.word(), "detail": change.detail })
-        });
-        let changes = changes.collect();
+        let changes = changes.iter().map(Change::told).collect();
         self.prepared = Some(Prepared { plan, table });
         Ok(changes)
     }

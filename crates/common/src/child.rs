@@ -21,6 +21,7 @@ use std::time::Instant;
 use base64::Engine;
 use serde_json::{Value, json};
 
+use crate::change::{self, Traffic};
 use crate::checkpoint::Store;
 use crate::config::Document;
 use crate::control::{ClientId, ControlKey, Incoming, Server};
@@ -461,7 +462,7 @@ impl<A: App> Child<A> {
         }
         let detail = old.resources.changes(&new.resources);
         if let Some(list) = changes.as_array_mut().filter(|_| !detail.is_empty()) {
-            list.push(json!({ "object": "resources", "change": "changed", "detail": detail }));
+            list.push(change::told("resources", "changed", &detail, Traffic::Untouched));
         }
         Ok(changes)
     }

@@ -13,6 +13,8 @@ pub enum Exit {
     Failed = 1,
     /// The configuration or the command line is faulty.
     Config = 2,
+    /// What was only asked about would change something.
+    Differs = 3,
     /// A permission is missing.
     Permission = 4,
     /// The configuration file does not exist.
@@ -29,16 +31,23 @@ impl Exit {
 
     /// The exit a number stands for, if it is one of ours.
     pub fn from_code(code: i32) -> Option<Self> {
-        [Self::Done, Self::Failed, Self::Config, Self::Permission, Self::NoConfig, Self::NotRunning]
-            .into_iter()
-            .find(|exit| i32::from(exit.code()) == code)
+        let all = [
+            Self::Done,
+            Self::Failed,
+            Self::Config,
+            Self::Differs,
+            Self::Permission,
+            Self::NoConfig,
+            Self::NotRunning,
+        ];
+        all.into_iter().find(|exit| i32::from(exit.code()) == code)
     }
 
     /// True where starting again cannot help: the operator has to change something first.
     pub fn is_permanent(self) -> bool {
         match self {
             Self::Config | Self::Permission | Self::NoConfig => true,
-            Self::Done | Self::Failed | Self::NotRunning => false,
+            Self::Done | Self::Failed | Self::Differs | Self::NotRunning => false,
         }
     }
 }
@@ -49,6 +58,7 @@ impl fmt::Display for Exit {
             Self::Done => "done",
             Self::Failed => "failed",
             Self::Config => "configuration or usage faulty",
+            Self::Differs => "something would change",
             Self::Permission => "permission missing",
             Self::NoConfig => "no configuration file",
             Self::NotRunning => "not running",

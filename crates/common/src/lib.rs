@@ -4,6 +4,7 @@
 //! * [`event_loop`]: one turn of the loop, registrations, the only reader of the clock
 //! * [`child`]: what every child process does alike (life line, hello, reload, stop)
 //! * [`control`]: newline-delimited JSON over unix sockets, both ends
+//! * [`change`]: what a reload does to an object
 //! * [`checkpoint`]: the state a successor needs, kept outside the process
 //! * [`fifo`]: notifications for programs that read a named pipe
 //! * [`namespace`]: network namespaces
@@ -14,6 +15,7 @@
 //!
 //! See `docs/architecture.md` for the whole picture.
 
+pub mod change;
 pub mod checkpoint;
 pub mod child;
 pub mod config;

@@ -6,6 +6,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use common::change::{self, Traffic};
+use serde_json::Value;
+
 use crate::machine::id::Key;
 use crate::machine::object::Object;
 use crate::plan::{FilePlan, GroupPlan, InstancePlan, IpvsSyncPlan, Plan, ProcessPlan, ScriptPlan};
@@ -19,6 +22,16 @@ pub struct Step {
     pub change: Change,
     /// What about it, in words; empty where there is nothing to say.
     pub detail: String,
+    /// What the traffic notices.
+    pub traffic: Traffic,
+}
+
+impl Step {
+    /// As in the answer to a reload.
+    #[must_use]
+    pub fn told(&self) -> Value {
+        change::told(&self.object, self.change.word(), &self.detail, self.traffic)
+    }
 }
 
 /// Kinds of change, in the order they are made.
@@ -68,6 +81,8 @@ pub fn diff(old: &Plan, new: &Plan) -> Vec<Step> {
             object: |i: &InstancePlan| format!("vrrp instance {}", i.name),
             place: |i: &InstancePlan| i.key.to_string(),
             changes: instance_changes,
+            // Without an address nobody talks to it.
+            traffic: |i: &InstancePlan| held(!i.addresses.is_empty() || !i.objects.is_empty()),
         },
     );
     let statics = |plan: &Plan| plan.statics.iter().map(|o| (o.key(), o.clone())).collect::<BTreeMap<_, _>>();
@@ -80,8 +95,10 @@ pub fn diff(old: &Plan, new: &Plan) -> Vec<Step> {
             place: |_: &Object| String::new(),
             changes: |a: &Object, b: &Object| {
                 let (a, b) = (a.to_string(), b.to_string());
-                if a == b { vec!["options".to_owned()] } else { vec![format!("was {a}")] }
+                let words = if a == b { "options".to_owned() } else { format!("was {a}") };
+                Changes(vec![words], Traffic::All)
             },
+            traffic: |_: &Object| Traffic::All,
         },
     );
     let sync = |plan: &Plan| plan.ipvs_sync.iter().map(|sync| ((), sync.clone())).collect::<BTreeMap<_, _>>();
@@ -96,8 +113,9 @@ pub fn diff(old: &Plan, new: &Plan) -> Vec<Step> {
                 let mut list = Changes::default();
                 list.word("instance", a.instance == b.instance);
                 list.value("settings", &a.settings, &b.settings);
-                list.0
+                list
             },
+            traffic: |_: &IpvsSyncPlan| Traffic::Untouched,
         },
     );
     let scripts =
@@ -110,6 +128,8 @@ pub fn diff(old: &Plan, new: &Plan) -> Vec<Step> {
             object: |s: &ScriptPlan| format!("vrrp script {}", s.name),
             place: |_: &ScriptPlan| String::new(),
             changes: script_changes,
+            // What it does to a router stands with the router's trackers.
+            traffic: |_: &ScriptPlan| Traffic::Untouched,
         },
     );
     let files =
@@ -122,8 +142,9 @@ pub fn diff(old: &Plan, new: &Plan) -> Vec<Step> {
             object: |f: &FilePlan| format!("vrrp file {}", f.name),
             place: |f: &FilePlan| f.path.display().to_string(),
             changes: |a: &FilePlan, b: &FilePlan| {
-                vec![format!("path {} -> {}", a.path.display(), b.path.display())]
+                Changes(vec![format!("path {} -> {}", a.path.display(), b.path.display())], Traffic::All)
             },
+            traffic: |_: &FilePlan| Traffic::Untouched,
         },
     );
     let processes =
@@ -136,6 +157,7 @@ pub fn diff(old: &Plan, new: &Plan) -> Vec<Step> {
             object: |p: &ProcessPlan| format!("vrrp process {}", p.name),
             place: |p: &ProcessPlan| p.program.clone(),
             changes: process_changes,
+            traffic: |_: &ProcessPlan| Traffic::Untouched,
         },
     );
     let groups =
@@ -148,6 +170,7 @@ pub fn diff(old: &Plan, new: &Plan) -> Vec<Step> {
             object: |g: &GroupPlan| format!("vrrp sync group {}", g.name),
             place: |_: &GroupPlan| String::new(),
             changes: group_changes,
+            traffic: |_: &GroupPlan| Traffic::All,
         },
     );
     steps.sort_by_key(|step| step.change);
@@ -157,7 +180,13 @@ pub fn diff(old: &Plan, new: &Plan) -> Vec<Step> {
 struct Kind<T> {
     object: fn(&T) -> String,
     place: fn(&T) -> String,
-    changes: fn(&T, &T) -> Vec<String>,
+    changes: fn(&T, &T) -> Changes,
+    /// When one begins or goes.
+    traffic: fn(&T) -> Traffic,
+}
+
+const fn held(something: bool) -> Traffic {
+    if something { Traffic::All } else { Traffic::Untouched }
 }
 
 fn compare<K: Ord, T: PartialEq>(
@@ -166,24 +195,27 @@ fn compare<K: Ord, T: PartialEq>(
     new: &BTreeMap<K, T>,
     kind: &Kind<T>,
 ) {
-    let mut push = |item: &T, change, detail| {
-        steps.push(Step { object: (kind.object)(item), change, detail });
+    let mut push = |item: &T, change, detail, traffic| {
+        steps.push(Step { object: (kind.object)(item), change, detail, traffic });
     };
     for (key, before) in old {
         match new.get(key) {
-            None => push(before, Change::Removed, (kind.place)(before)),
-            Some(after) if after == before => push(after, Change::Kept, String::new()),
-            Some(after) => push(after, Change::Changed, (kind.changes)(before, after).join(", ")),
+            None => push(before, Change::Removed, (kind.place)(before), (kind.traffic)(before)),
+            Some(after) if after == before => push(after, Change::Kept, String::new(), Traffic::Untouched),
+            Some(after) => {
+                let Changes(words, traffic) = (kind.changes)(before, after);
+                push(after, Change::Changed, words.join(", "), traffic);
+            }
         }
     }
     for (key, after) in new {
         if !old.contains_key(key) {
-            push(after, Change::Added, (kind.place)(after));
+            push(after, Change::Added, (kind.place)(after), (kind.traffic)(after));
         }
     }
 }
 
-fn instance_changes(a: &InstancePlan, b: &InstancePlan) -> Vec<String> {
+fn instance_changes(a: &InstancePlan, b: &InstancePlan) -> Changes {
     let mut list = Changes::default();
     list.value("name", &a.name, &b.name);
     list.value("version", &a.version, &b.version);
@@ -199,16 +231,16 @@ fn instance_changes(a: &InstancePlan, b: &InstancePlan) -> Vec<String> {
     // Without values: a password does not belong in a report.
     list.word("auth", (a.auth, &a.keyring) == (b.auth, &b.keyring));
     for address in a.addresses.iter().filter(|x| !b.addresses.contains(x)) {
-        list.0.push(format!("-{}/{}", address.address, address.prefix));
+        list.push("", format!("-{}/{}", address.address, address.prefix));
     }
     for address in b.addresses.iter().filter(|x| !a.addresses.contains(x)) {
-        list.0.push(format!("+{}/{}", address.address, address.prefix));
+        list.push("", format!("+{}/{}", address.address, address.prefix));
     }
     for object in a.objects.iter().filter(|x| !b.objects.contains(x)) {
-        list.0.push(format!("-{object}"));
+        list.push("", format!("-{object}"));
     }
     for object in b.objects.iter().filter(|x| !a.objects.contains(x)) {
-        list.0.push(format!("+{object}"));
+        list.push("", format!("+{object}"));
     }
     let order = |p: &InstancePlan| p.addresses.iter().map(|x| x.address).collect::<Vec<_>>();
     let sorted = |p: &InstancePlan| {
@@ -231,10 +263,10 @@ fn instance_changes(a: &InstancePlan, b: &InstancePlan) -> Vec<String> {
     list.word("virtual_mac", a.virtual_mac == b.virtual_mac);
     list.word("trackers", a.trackers == b.trackers);
     list.word("notify", a.notify == b.notify);
-    list.0
+    list
 }
 
-fn script_changes(a: &ScriptPlan, b: &ScriptPlan) -> Vec<String> {
+fn script_changes(a: &ScriptPlan, b: &ScriptPlan) -> Changes {
     let mut list = Changes::default();
     list.word("command", a.run.argv == b.run.argv);
     list.word("user", a.run.user == b.run.user);
@@ -243,46 +275,81 @@ fn script_changes(a: &ScriptPlan, b: &ScriptPlan) -> Vec<String> {
     list.value("rise", &a.rise, &b.rise);
     list.value("fall", &a.fall, &b.fall);
     list.word("initial", a.initial == b.initial);
-    list.0
+    list
 }
 
-fn process_changes(a: &ProcessPlan, b: &ProcessPlan) -> Vec<String> {
+fn process_changes(a: &ProcessPlan, b: &ProcessPlan) -> Changes {
     let mut list = Changes::default();
     list.value("program", &a.program, &b.program);
     list.word("arguments", a.arguments == b.arguments);
     list.value("number", &a.wanted(), &b.wanted());
     list.debug("fork_delay", &a.fork_delay, &b.fork_delay);
     list.debug("terminate_delay", &a.terminate_delay, &b.terminate_delay);
-    list.0
+    list
 }
 
-fn group_changes(a: &GroupPlan, b: &GroupPlan) -> Vec<String> {
+fn group_changes(a: &GroupPlan, b: &GroupPlan) -> Changes {
     let mut list = Changes::default();
     list.word("instances", a.members == b.members);
     list.word("trackers", a.trackers == b.trackers);
     list.word("notify", a.notify == b.notify);
-    list.0
+    list
 }
 
+/// What can neither make another router master nor change what a master does with packets. Anything else may.
+const QUIET: &[&str] = &[
+    "name",
+    "state",
+    "advert_interval",
+    "preempt_delay",
+    "startup_delay",
+    "order of addresses",
+    "announce",
+    "address_lease",
+    "hand_over",
+    "notify",
+    // The kernel's daemons tell other machines of connections, and move none.
+    "instance",
+    "settings",
+    // A verdict stands until there is another.
+    "command",
+    "user",
+    "timeout",
+    "interval",
+    "rise",
+    "fall",
+    "initial",
+    "fork_delay",
+    "terminate_delay",
+];
+
+/// What is different, in words, and what the traffic notices of it.
 #[derive(Default)]
-struct Changes(Vec<String>);
+struct Changes(Vec<String>, Traffic);
 
 impl Changes {
+    fn push(&mut self, what: &str, words: String) {
+        self.0.push(words);
+        if !QUIET.contains(&what) {
+            self.1 = Traffic::All;
+        }
+    }
+
     fn value<T: PartialEq + fmt::Display>(&mut self, what: &str, a: &T, b: &T) {
         if a != b {
-            self.0.push(format!("{what} {a} -> {b}"));
+            self.push(what, format!("{what} {a} -> {b}"));
         }
     }
 
     fn debug<T: PartialEq + fmt::Debug>(&mut self, what: &str, a: &T, b: &T) {
         if a != b {
-            self.0.push(format!("{what} {a:?} -> {b:?}"));
+            self.push(what, format!("{what} {a:?} -> {b:?}"));
         }
     }
 
     fn word(&mut self, what: &str, same: bool) {
         if !same {
-            self.0.push(what.to_owned());
+            self.push(what, what.to_owned());
         }
     }
 }

@@ -8,6 +8,7 @@ mod save;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use common::change::{self, Traffic};
 use common::child::{App, AppCx, ChildKey, Inherited, StartError, Which};
 use common::config::global::Global;
 use common::config::{Diagnostics, Document, Table, UserName};
@@ -37,6 +38,7 @@ use crate::machine::id::{Family, LinkName};
 use crate::machine::object::Object;
 use crate::machine::router::Router;
 use crate::plan::{self, Plan};
+use crate::reload::Step;
 use save::Saving;
 
 /// How many packets are read from one socket before others have their turn.
@@ -461,12 +463,16 @@ impl App for Vrrp {
             return Err(format!("instance {name}: no key to sign adverts with: {fault}"));
         }
         let steps = crate::reload::diff(&self.configured.plan, &next.plan);
-        let steps = steps.iter().map(
-            |step| json!({ "object": step.object, "change": step.change.word(), "detail": step.detail }),
-        );
-        let changes = steps.collect();
+        let mut changes: Vec<Value> = steps.iter().map(Step::told).collect();
+        let old = &self.configured;
+        let own =
+            [("notify_fifo", old.fifos == next.fifos), ("script_user", old.script_user == next.script_user)];
+        let own: Vec<&str> = own.into_iter().filter(|(_, same)| !same).map(|(what, _)| what).collect();
+        if !own.is_empty() {
+            changes.push(change::told("vrrp", "changed", &own.join(", "), Traffic::Untouched));
+        }
         self.prepared = Some(next);
-        Ok(changes)
+        Ok(changes.into())
     }
 
     fn reads_more(&self) -> bool {

@@ -95,6 +95,8 @@ pub(crate) struct Watchdog {
     config: InForce,
     /// The text of a reload that is not decided yet.
     candidate: Option<Text>,
+    /// What that text changes of the watchdog's own.
+    own_changes: Vec<Value>,
     last_reload: Option<LastReload>,
     reload_began: Instant,
     control: Server<Key>,
@@ -156,6 +158,7 @@ impl Watchdog {
             reload: Reload::new(limits.start),
             config: InForce { text, generation: 1, loaded_at: clock::wall() },
             candidate: None,
+            own_changes: Vec::new(),
             last_reload: None,
             reload_began: cx.now(),
             control,

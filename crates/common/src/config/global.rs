@@ -51,6 +51,28 @@ impl Default for Watchdog {
     }
 }
 
+impl Global {
+    /// What a reload to `next` changes of it, in words, and nothing that a process tells by itself: of `[global]`, and
+    /// of `[watchdog]`.
+    #[must_use]
+    pub fn changes(&self, next: &Self) -> (String, String) {
+        let (a, b) = (&self.watchdog, &next.watchdog);
+        let times = [
+            ("hello_interval", a.hello_interval, b.hello_interval),
+            ("hello_timeout", a.hello_timeout, b.hello_timeout),
+            ("start_timeout", a.start_timeout, b.start_timeout),
+            ("stop_timeout", a.stop_timeout, b.stop_timeout),
+        ];
+        let times = times.into_iter().filter(|(_, old, new)| old != new);
+        let mut own: Vec<String> = times.map(|(key, old, new)| format!("{key} {old:?} -> {new:?}")).collect();
+        own.extend(Some(self.resources.changes(&next.resources)).filter(|words| !words.is_empty()));
+        let id = |global: &Self| global.router_id.clone().unwrap_or_else(|| "the host's name".to_owned());
+        let (old, new) = (id(self), id(next));
+        let global = if old == new { String::new() } else { format!("router_id {old} -> {new}") };
+        (global, own.join(", "))
+    }
+}
+
 /// Reads `[global]` and `[watchdog]` from the root table.
 pub fn plan(root: &mut Table<'_>, d: &mut Diagnostics) -> Global {
     let mut global = Global::default();
@@ -106,6 +128,22 @@ mod tests {
             stop_timeout: Duration::from_secs(20),
         };
         assert_eq!(global.watchdog, watchdog);
+    }
+
+    #[test]
+    fn what_a_reload_changes_is_told_in_words() {
+        let of = |text: &str| planned(text).0;
+        let (old, new) = (
+            of(""),
+            of("[global]\nrouter_id = \"lb-2\"\n[watchdog]\nhello_interval = 1\nresources = { nice = 1 }"),
+        );
+        let none = (String::new(), String::new());
+        assert_eq!(old.changes(&old), none);
+        let (global, own) = old.changes(&new);
+        assert_eq!(global, "router_id the host's name -> lb-2");
+        assert!(own.starts_with("hello_interval 5s -> 1s, nice "), "{own}");
+        // Those tell it themselves.
+        assert_eq!(old.changes(&of("[global]\nscript_user = \"nobody\"\nnotify_fifo = \"/run/f\"")), none);
     }
 
     #[test]

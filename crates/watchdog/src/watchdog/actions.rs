@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Instant;
 
+use common::change::{Traffic, told};
 use common::checkpoint::Store;
 use common::event_loop::{Cx, clock};
 use common::exit::Exit;
@@ -224,6 +225,12 @@ impl Watchdog {
                 let children = self.supervisor.children().zip(&text.wanted);
                 let parts = children.filter_map(|(child, wanted)| Some((child.id(), part(child, *wanted)?)));
                 let event = reload::Event::Checked { parts: parts.collect() };
+                let (global, watchdog) = self.config.text.global.changes(&text.global);
+                let own = [("global", global), ("watchdog", watchdog)];
+                let own = own.iter().filter(|(_, detail)| !detail.is_empty());
+                let told =
+                    |(object, detail): &(&str, String)| told(object, "changed", detail, Traffic::Untouched);
+                self.own_changes = own.map(told).collect();
                 self.candidate = Some(text);
                 event
             }

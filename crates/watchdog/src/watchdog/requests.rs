@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use common::change::{Traffic, told};
 use common::control::Incoming;
 use common::event_loop::{Cx, clock};
 use serde_json::{Value, json};
@@ -100,16 +101,18 @@ impl Watchdog {
     }
 
     /// The changes of all children as one list, and the children themselves.
-    fn changes(&self, of: Vec<(ChildId, Value)>, started: &[ChildId], stopped: &[ChildId]) -> Vec<Value> {
-        let mut all = Vec::new();
+    fn changes(&mut self, of: Vec<(ChildId, Value)>, started: &[ChildId], stopped: &[ChildId]) -> Vec<Value> {
+        let mut all = std::mem::take(&mut self.own_changes);
         for (_, changes) in of {
             if let Value::Array(changes) = changes {
                 all.extend(changes);
             }
         }
-        let process = |child: &ChildId, change: &str| json!({ "object": format!("{} process", self.name(*child)), "change": change, "detail": "" });
-        all.extend(started.iter().map(|child| process(child, "added")));
-        all.extend(stopped.iter().map(|child| process(child, "removed")));
+        let process = |child: &ChildId, change: &str, of: &str| {
+            told(&format!("{} process", self.name(*child)), change, of, Traffic::All)
+        };
+        all.extend(started.iter().map(|child| process(child, "added", "with everything it is to do")));
+        all.extend(stopped.iter().map(|child| process(child, "removed", "with everything it does")));
         all
     }
 

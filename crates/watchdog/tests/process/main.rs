@@ -254,6 +254,24 @@ fn a_reload_reaches_all_and_says_what_changed() {
 }
 
 #[test]
+fn a_reload_says_what_changes_for_the_watchdog_itself() {
+    let lab = Lab::up(ONE);
+    let before = lab.reload().unwrap();
+    assert_eq!(before["changes"], json!([]));
+    let text = std::fs::read_to_string(lab.dir.join("c.toml")).unwrap();
+    let text =
+        text.replace("[watchdog]", "[global]\nrouter_id = \"other\"\n[watchdog]\nresources = { nice = 1 }");
+    std::fs::write(lab.dir.join("c.toml"), &text).unwrap();
+    let would = lab.call("watchdog", "reload", json!({ "dry_run": true })).unwrap();
+    let changes = would["changes"].as_array().unwrap().iter().filter(|change| change["change"] != "kept");
+    let changes: Vec<_> = changes.collect();
+    let objects: Vec<&str> = changes.iter().filter_map(|change| change["object"].as_str()).collect();
+    assert_eq!(objects, ["global", "watchdog"], "{would}");
+    assert!(changes.iter().all(|change| change["traffic"] == "untouched"), "{would}");
+    assert_eq!(lab.reload().unwrap()["changes"], would["changes"]);
+}
+
+#[test]
 fn a_signal_reloads_too() {
     let lab = Lab::up(ONE);
     lab.write("[one]\nword = \"b\"\n");
@@ -307,7 +325,10 @@ fn a_reload_adds_and_removes_children() {
     let one = lab.child_pid("one");
     lab.write(BOTH);
     let added = lab.reload().unwrap()["changes"].clone();
-    assert_eq!(added[0], json!({ "object": "two process", "change": "added", "detail": "" }));
+    assert_eq!(
+        added[0],
+        json!({ "object": "two process", "change": "added", "detail": "with everything it is to do", "traffic": "all" })
+    );
     assert_eq!(lab.child("two").unwrap()["state"], "up");
     assert_eq!(lab.says("two")["word"], "a");
     lab.write(ONE);

@@ -75,7 +75,7 @@ fn a_dry_run_tells_what_a_reload_then_does() -> Result {
     let instance = "[[vrrp.instance]]\nname = \"VI_3\"\ninterface = \"eth0\"\nvirtual_router_id = 53\n";
     ours.write_config(&format!("{CONFIG}{instance}virtual_addresses = [\"192.0.2.101/24\"]\n"))?;
     let dry = ours.command(&["reload", "--dry-run"])?;
-    assert_eq!(dry.code, Some(0), "{}", dry.stderr);
+    assert_eq!(dry.code, Some(3), "{}", dry.stderr);
     assert!(
         dry.stdout.lines().any(|line| line.starts_with("added ") && line.contains("VI_3")),
         "{}",
@@ -83,10 +83,28 @@ fn a_dry_run_tells_what_a_reload_then_does() -> Result {
     );
     assert!(dry.stdout.lines().last().is_some_and(|line| line.contains("would change")), "{}", dry.stdout);
     assert!(ours.instance("VI_3", "/state").is_err(), "a dry run changes nothing");
+    let json = ours.command(&["reload", "--dry-run", "--json"])?;
+    assert_eq!(json.code, Some(3), "{}", json.stderr);
+    let json: serde_json::Value = serde_json::from_str(&json.stdout)?;
+    assert_eq!(json["summary"]["added"], 1, "{json}");
+    assert_eq!((&json["traffic"], &json["dry_run"]), (&"all".into(), &true.into()), "{json}");
     let done = ours.command(&["reload"])?;
     assert_eq!(done.code, Some(0), "{}", done.stderr);
     assert_eq!(done.stdout.replace("changed", "would change"), dry.stdout);
-    ours.wait_state("VI_3", "master", LIMIT)
+    ours.wait_state("VI_3", "master", LIMIT)?;
+    let nothing = ours.command(&["reload", "--dry-run"])?;
+    assert_eq!(
+        (nothing.code, nothing.stdout.as_str()),
+        (Some(0), "nothing would change\n"),
+        "{}",
+        nothing.stderr
+    );
+    ours.write_config("[global]\nnonsense = 1\n")?;
+    let refused = ours.command(&["reload", "--dry-run", "--json"])?;
+    let told: serde_json::Value = serde_json::from_str(&refused.stdout)?;
+    assert_eq!((refused.code, &told["ok"]), (Some(2), &false.into()), "{told}");
+    assert!(told["error"].as_str().is_some_and(|error| error.contains("nonsense")), "{told}");
+    Ok(())
 }
 
 #[test]

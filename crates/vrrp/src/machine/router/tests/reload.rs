@@ -267,6 +267,60 @@ fn the_steps_are_removals_changes_additions_and_the_untouched() {
     assert_eq!(steps[0].to_string(), "kept vrrp instance A");
 }
 
+/// What the traffic notices of every step.
+fn noticed(old: &str, new: &str) -> Vec<String> {
+    let steps = crate::reload::diff(&plan_of(old), &plan_of(new));
+    steps
+        .iter()
+        .map(|step| format!("{} {}: {}", step.change.word(), step.object, step.traffic.word()))
+        .collect()
+}
+
+#[test]
+fn what_the_traffic_notices_is_told_for_every_kind_of_object() {
+    let quiet = ["name = \"other\"", "startup_delay = \"5s\"", "hand_over = false", "address_lease = false"];
+    let loud =
+        ["priority = 7", "preempt = false", "version = 3\naccept = false", "unicast_peers = [\"10.0.0.9\"]"];
+    for (keys, traffic) in quiet.map(|key| (key, "untouched")).into_iter().chain(loud.map(|key| (key, "all")))
+    {
+        let new = match keys.strip_prefix("name") {
+            Some(_) => instance("").replace("name = \"A\"", keys),
+            None => instance(keys),
+        };
+        let name = if keys.starts_with("name") { "other" } else { "A" };
+        assert_eq!(
+            noticed(&instance(""), &new),
+            [format!("changed vrrp instance {name}: {traffic}")],
+            "{keys}"
+        );
+    }
+    assert_eq!(noticed("", &instance("")), ["added vrrp instance A: all"]);
+    assert_eq!(noticed(&instance(""), ""), ["removed vrrp instance A: all"]);
+    let with = |kind: &str, keys: &str| format!("[[vrrp.{kind}]]\nname = \"x\"\n{keys}\n");
+    let script = with("script", "command = \"/bin/a\"");
+    assert_eq!(noticed("", &script), ["added vrrp script x: untouched"]);
+    assert_eq!(noticed(&script, &script.replace("/a", "/b")), ["changed vrrp script x: untouched"]);
+    let file = with("file", "path = \"/run/a\"");
+    assert_eq!(noticed("", &file), ["added vrrp file x: untouched"]);
+    assert_eq!(noticed(&file, &file.replace("/a", "/b")), ["changed vrrp file x: all"]);
+    let process = with("process", "program = \"a\"");
+    assert_eq!(noticed("", &process), ["added vrrp process x: untouched"]);
+    assert_eq!(noticed(&process, &process.replace("\"a\"", "\"b\"")), ["changed vrrp process x: all"]);
+    let grouped = format!("{TWO}[[vrrp.sync_group]]\nname = \"G\"\ninstances = [\"A\", \"B\"]\n");
+    assert_eq!(noticed(TWO, &grouped)[0], "added vrrp sync group G: all");
+    let told = format!("{grouped}notify = {{ master = \"/bin/a\" }}\n");
+    assert_eq!(noticed(&grouped, &told)[0], "changed vrrp sync group G: untouched");
+    let fixed = |address: &str| {
+        format!("[vrrp.static]\naddresses = [{{ address = \"{address}\", interface = \"eth0\" }}]\n")
+    };
+    let moved = noticed(&fixed("192.0.2.7/24"), &fixed("192.0.2.8/24"));
+    assert!(moved.len() == 2 && moved.iter().all(|line| line.ends_with(": all")), "{moved:?}");
+    let sync = |id: u8| {
+        format!("{}[vrrp.ipvs_sync]\ninstance = \"A\"\ninterface = \"eth0\"\nid = {id}\n", instance(""))
+    };
+    assert_eq!(noticed(&sync(1), &sync(2))[0], "changed vrrp ipvs_sync: untouched");
+}
+
 #[test]
 fn a_password_is_not_in_the_steps() {
     let with = |p: &str| plan_of(&instance(&format!("auth = {{ type = \"pass\", password = \"{p}\" }}")));
