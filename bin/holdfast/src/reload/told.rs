@@ -109,13 +109,13 @@ mod tests {
 
     use super::*;
 
-    fn told(changes: Value) -> Told {
+    fn told(changes: &Value) -> Told {
         Told::new(&json!({ "changes": changes }))
     }
 
     #[test]
     fn changes_are_listed_with_what_the_traffic_notices_and_what_is_kept_is_counted() {
-        let told = told(json!([
+        let told = told(&json!([
             {"object": "vrrp instance VI_1", "change": "changed", "detail": "priority 100 -> 90", "traffic": "all"},
             {"object": "vrrp instance VI_10", "change": "removed", "detail": "", "traffic": "untouched"},
             {"object": "tcp 192.0.2.1:80", "change": "added", "detail": "1 real server", "traffic": "new"},
@@ -144,23 +144,23 @@ mod tests {
         let one =
             |traffic| json!([{ "object": "o", "change": "changed", "detail": "d", "traffic": traffic }]);
         assert!(
-            told(one("untouched"))
+            told(&one("untouched"))
                 .text(true)
                 .ends_with("1 object would change; the traffic notices nothing\n")
         );
-        assert!(told(one("new")).text(true).contains("those that are there stay"));
+        assert!(told(&one("new")).text(true).contains("those that are there stay"));
         // Of another version.
-        assert!(told(one("strange")).text(true).contains("may move or end"));
+        assert!(told(&one("strange")).text(true).contains("may move or end"));
     }
 
     #[test]
     fn nothing_is_said_to_be_nothing() {
-        let kept = told(json!([{ "object": "o", "change": "kept" }]));
+        let kept = told(&json!([{ "object": "o", "change": "kept" }]));
         assert_eq!(
             (kept.text(true), kept.is_nothing()),
             ("nothing would change, 1 untouched\n".to_owned(), true)
         );
-        assert_eq!(told(json!([])).text(false), "nothing changed\n");
-        assert_eq!(told(Value::Null).text(false), "nothing changed\n");
+        assert_eq!(told(&json!([])).text(false), "nothing changed\n");
+        assert_eq!(told(&Value::Null).text(false), "nothing changed\n");
     }
 }
