@@ -31,6 +31,7 @@ complete -c holdfast -n "__fish_holdfast_needs_command" -s V -l version -d 'Prin
 complete -c holdfast -n "__fish_holdfast_needs_command" -f -a "check" -d 'Check a configuration: every fault with its place, without touching anything'
 complete -c holdfast -n "__fish_holdfast_needs_command" -f -a "status" -d 'Show the state of the running daemon'
 complete -c holdfast -n "__fish_holdfast_needs_command" -f -a "reload" -d 'Make the running daemon read its configuration again, wholly or not at all'
+complete -c holdfast -n "__fish_holdfast_needs_command" -f -a "digest" -d 'Ask a web server as a check would, and print the digest for the check'
 complete -c holdfast -n "__fish_holdfast_needs_command" -f -a "upgrade" -d 'Give place to the program that was installed'
 complete -c holdfast -n "__fish_holdfast_needs_command" -f -a "convert" -d 'Turn a keepalived.conf into a configuration of Holdfast'
 complete -c holdfast -n "__fish_holdfast_needs_command" -f -a "serve" -d 'Serve the status over HTTP: metrics, JSON, CSV and a page'
@@ -46,6 +47,13 @@ complete -c holdfast -n "__fish_holdfast_using_subcommand reload" -l run-dir -d 
 complete -c holdfast -n "__fish_holdfast_using_subcommand reload" -l dry-run -d 'Only say what would change; the exit status is 3 if anything would'
 complete -c holdfast -n "__fish_holdfast_using_subcommand reload" -l json -d 'Print JSON, for programs'
 complete -c holdfast -n "__fish_holdfast_using_subcommand reload" -s h -l help -d 'Print help'
+complete -c holdfast -n "__fish_holdfast_using_subcommand digest" -s s -l server -d 'Connect to this ADDRESS or ADDRESS:PORT instead of the URL\'s host' -r
+complete -c holdfast -n "__fish_holdfast_using_subcommand digest" -s V -l virtual-host -d 'The virtual host to ask for, instead of the URL\'s' -r
+complete -c holdfast -n "__fish_holdfast_using_subcommand digest" -l timeout -d 'Seconds to wait for the whole answer' -r
+complete -c holdfast -n "__fish_holdfast_using_subcommand digest" -s c -l config -d 'The configuration file' -r -F
+complete -c holdfast -n "__fish_holdfast_using_subcommand digest" -l run-dir -d 'Where the daemon has its sockets' -r -F
+complete -c holdfast -n "__fish_holdfast_using_subcommand digest" -l http-1-0 -d 'Ask with HTTP/1.0'
+complete -c holdfast -n "__fish_holdfast_using_subcommand digest" -s h -l help -d 'Print help'
 complete -c holdfast -n "__fish_holdfast_using_subcommand upgrade" -s c -l config -d 'The configuration file' -r -F
 complete -c holdfast -n "__fish_holdfast_using_subcommand upgrade" -l run-dir -d 'Where the daemon has its sockets' -r -F
 complete -c holdfast -n "__fish_holdfast_using_subcommand upgrade" -s h -l help -d 'Print help'

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::digest::Digest;
 use crate::reload::Reload;
 
 /// What the operator asked for.
@@ -33,6 +34,8 @@ pub(crate) enum Command {
     Status(Status),
     /// Make the running daemon read its configuration again, wholly or not at all
     Reload(Reload),
+    /// Ask a web server as a check would, and print the digest for the check
+    Digest(Digest),
     /// Give place to the program that was installed
     Upgrade,
     /// Turn a keepalived.conf into a configuration of Holdfast

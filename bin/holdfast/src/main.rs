@@ -6,6 +6,7 @@
 mod check;
 mod cli;
 mod convert;
+mod digest;
 mod output;
 #[cfg(test)]
 mod reference;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         Command::Serve(how) => serve::run(&arguments, how, &mut output),
         Command::Status(what) => status::run(&arguments, what, &mut output),
         Command::Upgrade => upgrade::run(&arguments, &mut output),
+        Command::Digest(how) => digest::run(how, &mut output),
         Command::Reload(how) => reload::run(&arguments, how, &mut output),
     };
     exit.into()

@@ -4,12 +4,14 @@
 //! most [`MAX_HEAD`] bytes of a head and `max_body` of a body are kept, whatever the server sends. Several URLs are asked
 //! for one after the other, each over a connection of its own; the first that is not as expected decides.
 
+mod answer;
 mod body;
 mod head;
 mod settings;
 
 use std::net::SocketAddr;
 
+pub use answer::{Answer, Report};
 use body::{Body, Progress};
 pub use body::{Digest, Framing, MAX_BODY, Pattern, Rules};
 use head::Parsed;
@@ -30,6 +32,8 @@ pub(super) struct HttpProbe {
     head: Vec<u8>,
     /// Bytes of interim answers so far.
     interim: usize,
+    /// Where the answer is left, if nobody is judged.
+    report: Option<Report>,
 }
 
 #[derive(Debug)]
@@ -42,7 +46,7 @@ enum Stage {
 
 impl HttpProbe {
     pub(super) fn new(settings: &Settings, target: SocketAddr, tls: Option<Tls>) -> Self {
-        Self { settings: settings.clone(), target, tls, at: 0, stage: Stage::Connecting, head: Vec::new(), interim: 0 }
+        Self { settings: settings.clone(), target, tls, at: 0, stage: Stage::Connecting, head: Vec::new(), interim: 0, report: None }
     }
 
     fn url(&self) -> Option<&Url> {
@@ -99,11 +103,11 @@ impl HttpProbe {
 
     fn judge(&mut self, status: u16, framing: Framing, rest: &[u8]) -> Step {
         let Some(url) = self.url() else { return Step::Read };
-        if !url.status.contains(status) {
+        if self.report.is_none() && !url.status.contains(status) {
             let words = format!("status {status}, expected {}", url.status);
             return self.fail(words);
         }
-        if !url.body.wanted() {
+        if self.report.is_none() && !url.body.wanted() {
             return self.passed(status);
         }
         let mut body = Body::new(framing, &url.body);
@@ -122,6 +126,13 @@ impl HttpProbe {
     }
 
     fn body_ended(&mut self, status: u16, whole: bool) -> Step {
+        if let (Some(report), Stage::Body { body, .. }) = (&self.report, &self.stage) {
+            if !whole {
+                return self.fail("body longer than what is looked at");
+            }
+            *report.borrow_mut() = Some(body.answer(status));
+            return self.passed(status);
+        }
         let fault = match (&self.stage, self.url()) {
             (Stage::Body { body, .. }, Some(url)) => body.fault(&url.body, whole),
             _ => None,

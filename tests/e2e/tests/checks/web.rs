@@ -58,6 +58,57 @@ fn digests_and_several_urls_are_looked_at() -> Result {
 }
 
 #[test]
+fn the_digest_that_is_printed_is_the_one_that_a_check_wants() -> Result {
+    let bench = Bench::new("digest")?;
+    let mut server = nginx(&bench)?;
+    let program = lab::program(lab::Program::Holdfast)?.to_string_lossy().into_owned();
+    let digest = |arguments: &[&str]| bench.host.output(&[&[program.as_str(), "digest"], arguments].concat());
+    lab::wait::until("nginx", std::time::Duration::from_secs(30), || {
+        Ok(digest(&["http://127.0.0.1/"])?.code == Some(0))
+    })?;
+    let of = |tool: &str| -> Result<String> {
+        let text = lab::run(&[tool, &bench.path("www/health")])?;
+        Ok(text.split(' ').next().unwrap_or_default().to_owned())
+    };
+    let (md5, sha256) = (of("md5sum")?, of("sha256sum")?);
+    // A name that nobody knows, over TLS with a certificate that nobody trusts, at an address given apart.
+    for (url, more, address) in [
+        ("http://127.0.0.1/health", &[][..], "127.0.0.1:80"),
+        ("http://127.0.0.1/health", &["--virtual-host", "server.example", "--http-1-0"], "127.0.0.1:80"),
+        ("https://server.example/health", &["--server", "127.0.0.1"], "127.0.0.1:443"),
+        (
+            "https://server.example:1/health",
+            &["-s", "127.0.0.1:443", "-V", "server.example"],
+            "127.0.0.1:443",
+        ),
+    ] {
+        let told = digest(&[more, &[url]].concat())?;
+        assert_eq!((told.code, told.stderr.as_str()), (Some(0), ""), "{url}");
+        assert!(told.stdout.contains(&format!("MD5      {md5}\n")), "{}", told.stdout);
+        assert!(told.stdout.contains(&format!("SHA-256  {sha256}\n")), "{}", told.stdout);
+        let line = told.stdout.lines().find_map(|line| line.strip_prefix("check = { ")).unwrap_or_default();
+        let watched = bench.checked(address, line.trim_end_matches(" }"))?;
+        watched.alive("status 200")?;
+    }
+    let gone = digest(&["http://127.0.0.1/gone"])?;
+    assert!(
+        gone.stdout.contains("status   410,") && gone.stdout.contains("status = 410,"),
+        "{}",
+        gone.stdout
+    );
+    server.kill_tree()?;
+    let refused = digest(&["http://127.0.0.1/health"])?;
+    assert_eq!(
+        (refused.code, refused.stderr.as_str()),
+        (Some(1), "127.0.0.1:80: connection refused\n"),
+        "{}",
+        refused.stdout
+    );
+    assert_eq!(digest(&["gopher://x"])?.code, Some(2));
+    Ok(())
+}
+
+#[test]
 fn https_verifies_only_when_told_to() -> Result {
     let bench = Bench::new("https")?;
     let mut server = nginx(&bench)?;

@@ -10,6 +10,7 @@ use regex::bytes::{Regex, RegexBuilder};
 use sha2::Sha256;
 
 use super::super::{Shown, Verdict};
+use super::Answer;
 
 /// How the end of a body is known (RFC 9112 6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -259,6 +260,13 @@ impl Body {
     /// Whether the end of the connection is the end of the body.
     pub(super) fn ends_with_connection(&self) -> bool {
         self.framing == Framing::Close
+    }
+
+    /// What came, for whoever asks.
+    pub(super) fn answer(&self, status: u16) -> Answer {
+        let md5 = Digest::Md5(Md5::digest(&self.bytes).into());
+        let sha256 = Digest::Sha256(Sha256::digest(&self.bytes).into());
+        Answer { status, length: self.length, md5, sha256 }
     }
 
     /// The failure, if what came does not keep the rules. `whole`: nothing is missing.
