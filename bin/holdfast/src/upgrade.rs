@@ -43,9 +43,16 @@ fn upgrade(run_dir: &Path, output: &mut Output) -> Result<Exit, CallError> {
         return Ok(exit);
     }
     Client::connect(&run_dir.join("watchdog.sock"), ANSWER)?.call("upgrade", json!({}))?;
+    // It keeps its number. Where that is one of another container's we cannot tell.
+    let process = Path::new("/proc").join(old.pid.to_string());
+    let seen = process.exists();
     let began = clock::now();
     while clock::now().saturating_duration_since(began) < PATIENCE {
         pause();
+        if seen && !process.exists() {
+            output.complain("the daemon has ended: it was told to stop meanwhile, or its log says why\n");
+            return Ok(Exit::NotRunning);
+        }
         // Between the two nobody listens.
         let Ok(now) = whole(run_dir) else { continue };
         let Some(new) = now.watchdog() else { continue };

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
-use common::event_loop::EventLoop;
+use common::event_loop::{EventLoop, heard};
 use common::exit::Exit;
 use common::log::Target;
 use common::role::Role;
@@ -51,7 +51,7 @@ pub fn run(
         Ok(watchdog) => watchdog,
         Err((mut announcer, failure)) => return give_up(options, &mut announcer, &failure),
     };
-    let ended = event_loop.run(&mut watchdog);
+    let ended = turn(&mut event_loop, &mut watchdog);
     watchdog.clean_up();
     match ended {
         Ok(exit) => {
@@ -62,6 +62,21 @@ pub fn run(
             log::error!("cannot wait for events: {error}");
             Exit::Failed
         }
+    }
+}
+
+/// Turns until the end, or into another version of the program.
+fn turn(event_loop: &mut EventLoop<Key>, watchdog: &mut Watchdog) -> io::Result<Exit> {
+    loop {
+        let exit = event_loop.run(watchdog)?;
+        if !watchdog.is_to_give_place() {
+            return Ok(exit);
+        }
+        // From here on signals wait for the loop of the other one. Those that were heard here are ours.
+        heard().thread_block()?;
+        event_loop.hear(watchdog);
+        watchdog.give_place();
+        heard().thread_unblock()?;
     }
 }
 

@@ -206,6 +206,11 @@ impl Supervisor {
         Self { children, phase: Phase::StartingUp { until } }
     }
 
+    /// This child goes on from what a watchdog before this one left in the kernel, dead.
+    pub fn inherit(&mut self, child: ChildId) {
+        self.with(child, Child::inherit);
+    }
+
     /// Takes in what happened.
     pub fn handle(&mut self, event: Event, now: Instant, out: &mut Vec<Action>) {
         match event {
@@ -308,6 +313,11 @@ impl Supervisor {
 
     /// Moves the daemon as a whole on, as far as its children let it.
     fn settle(&mut self, now: Instant, out: &mut Vec<Action>) {
+        if let Phase::StartingUp { .. } | Phase::Running = self.phase {
+            for child in self.children.iter_mut().filter(|child| child.owes_farewell()) {
+                child.stop(now, out);
+            }
+        }
         match self.phase {
             Phase::StartingUp { .. } => {
                 if self.children.iter().all(Child::is_as_wanted) {

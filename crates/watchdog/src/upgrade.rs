@@ -5,13 +5,12 @@
 //! the disk by now. It keeps its number, the lock of the pid file, and the checkpoints: its [`Estate`].
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::convert::Infallible;
+use std::ffi::{CString, NulError, OsString};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use common::sys::inherit;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
@@ -59,7 +58,8 @@ pub(crate) fn executable() -> io::Result<PathBuf> {
     Ok(PathBuf::from(OsString::from_vec(path.to_vec())))
 }
 
-/// Executes `program` in the place of this process. Returns only if that failed.
+/// Executes `program` in the place of this process. Returns only if that failed. Signals that are blocked stay so, and
+/// those that come meanwhile wait for whoever unblocks them.
 pub(crate) fn replace(
     program: &Path,
     args: Vec<OsString>,
@@ -74,14 +74,34 @@ pub(crate) fn replace(
     if let Err(error) = keep(&all, FdFlag::empty()) {
         return error;
     }
-    let failed = Command::new(program)
-        .arg0(TITLE)
-        .args(args)
-        .args(["--foreground", "--succeed", &format!("{incarnation}:{}", words.join(","))])
-        .exec();
+    let failed = execute(program, args, &format!("{incarnation}:{}", words.join(",")));
     // The children that are started again get only what is theirs.
     let _open_for_them = keep(&all, FdFlag::FD_CLOEXEC);
     failed
+}
+
+/// Not by the library's `exec`, which unblocks every signal before.
+fn execute(program: &Path, args: Vec<OsString>, estate: &str) -> io::Error {
+    let own = ["--foreground", "--succeed", estate].map(OsString::from);
+    let argv = [OsString::from(TITLE)].into_iter().chain(args).chain(own);
+    let environment = std::env::vars_os().map(|(mut name, value)| {
+        name.push("=");
+        name.push(value);
+        name
+    });
+    let zero_ended = |words: &mut dyn Iterator<Item = OsString>| -> Result<Vec<CString>, NulError> {
+        words.map(|word| CString::new(word.into_vec())).collect()
+    };
+    let execute = || -> io::Result<Infallible> {
+        let path = CString::new(program.as_os_str().as_bytes())?;
+        let argv = zero_ended(&mut argv.into_iter())?;
+        let environment = zero_ended(&mut environment.into_iter())?;
+        Ok(nix::unistd::execve(&path, &argv, &environment)?)
+    };
+    match execute() {
+        Ok(never) => match never {},
+        Err(error) => error,
+    }
 }
 
 fn keep(all: &[(&str, BorrowedFd<'_>)], flag: FdFlag) -> io::Result<()> {

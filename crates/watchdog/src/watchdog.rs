@@ -113,6 +113,8 @@ pub(crate) struct Watchdog {
     last_words: Vec<String>,
     started_up: bool,
     exit: Option<Exit>,
+    /// The loop is to end, for another version of the program.
+    give_place: bool,
     favour: Favour,
     /// How late the loop was, as of the last turn.
     lateness: Lateness,
@@ -141,6 +143,7 @@ impl Watchdog {
                 return Err((announcer, failure));
             }
         };
+        let held: Vec<bool> = roles.iter().map(|role| checkpoints.contains_key(role.name)).collect();
         let mut place = |role: &'static Role| Place {
             role,
             listener: None,
@@ -152,9 +155,13 @@ impl Watchdog {
         let limits = text.limits();
         let mut favour = Favour::default();
         favour.change(text.global.resources.clone());
+        let mut supervisor = Supervisor::new(&text.wanted, limits, cx.now());
+        for (index, _) in held.into_iter().enumerate().filter(|(_, held)| *held) {
+            supervisor.inherit(ChildId(index));
+        }
         Ok(Self {
             places: roles.iter().map(&mut place).collect(),
-            supervisor: Supervisor::new(&text.wanted, limits, cx.now()),
+            supervisor,
             reload: Reload::new(limits.start),
             config: InForce { text, generation: 1, loaded_at: clock::wall() },
             candidate: None,
@@ -174,6 +181,7 @@ impl Watchdog {
             last_words: Vec::new(),
             started_up: false,
             exit: None,
+            give_place: false,
             favour,
             lateness: Lateness::default(),
             late: Watch::default(),
@@ -249,6 +257,7 @@ impl Watchdog {
             | Fact::Unkillable { .. }
             | Fact::NotSpawned { .. }
             | Fact::StartsAfresh
+            | Fact::Farewell
             | Fact::Stopped { .. } => return Some(String::new()),
         }
         let more = if suppressed > 0 { format!(" deaths_not_logged={suppressed}") } else { String::new() };
@@ -335,7 +344,7 @@ impl Watchdog {
     /// A child that is neither there nor wanted has no socket: nobody shall wait for its answer.
     fn close_sockets(&mut self) {
         for (place, child) in self.places.iter_mut().zip(self.supervisor.children()) {
-            if *child.state() == State::Idle && place.listener.take().is_some() {
+            if *child.state() == State::Idle && !child.owes_farewell() && place.listener.take().is_some() {
                 place.checkpoint = None;
                 let path = self.options.socket(place.role.name);
                 if let Err(error) = rundir::remove_socket(&path) {
@@ -428,7 +437,7 @@ impl Process for Watchdog {
     }
 
     fn finished(&self) -> Option<Exit> {
-        self.exit
+        self.exit.or(self.give_place.then_some(Exit::Done))
     }
 }
 

@@ -158,8 +158,8 @@ impl<K: Copy + Debug> EventLoop<K> {
             signal_hook::consts::SIGUSR1,
             signal_hook::consts::SIGCHLD,
         ])?;
-        // A process of ours starts with this one blocked: what was sent before now is heard now.
-        SigSet::from(Kill::SIGTERM).thread_unblock()?;
+        // A process of ours starts with these blocked: what was sent before now is heard now.
+        heard().thread_unblock()?;
         poll.registry().register(&mut signals, SIGNALS, mio::Interest::READABLE)?;
         let registry = Registry::new(poll.registry().try_clone()?);
         Ok(Self {
@@ -171,6 +171,14 @@ impl<K: Copy + Debug> EventLoop<K> {
             leftover: VecDeque::new(),
             lateness: Lateness::default(),
         })
+    }
+
+    /// Tells `process` of the signals that came by now; for whoever has blocked those to come.
+    pub fn hear<P: Process<Key = K>>(&mut self, process: &mut P) {
+        let mut cx = Cx { now: clock::now(), registry: &self.registry, lateness: self.lateness };
+        for signal in self.signals.pending().filter_map(named) {
+            process.signal(signal, &mut cx);
+        }
     }
 
     /// A context for what is done before the first turn.
@@ -263,6 +271,12 @@ impl<K: Copy + Debug> EventLoop<K> {
             }
         }
     }
+}
+
+/// The signals that a loop hears. A process of ours is started with them blocked; its loop unblocks them.
+#[must_use]
+pub fn heard() -> SigSet {
+    [Kill::SIGHUP, Kill::SIGTERM, Kill::SIGINT, Kill::SIGUSR1, Kill::SIGCHLD].into_iter().collect()
 }
 
 fn named(number: i32) -> Option<Signal> {

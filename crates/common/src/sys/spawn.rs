@@ -7,8 +7,10 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
-use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signal::Signal;
 use nix::unistd::Pid;
+
+use crate::event_loop::heard;
 
 /// A process that runs.
 #[derive(Debug)]
@@ -38,7 +40,7 @@ pub struct Program<'a> {
     pub when_we_die: Option<Signal>,
 }
 
-/// Starts a program, with SIGTERM blocked until its event loop can hear it.
+/// Starts a program, with the signals blocked that its event loop hears, until it can.
 ///
 /// # Errors
 /// Where fork or exec fail. A process that was started but has no pidfd is killed again.
@@ -48,6 +50,7 @@ pub fn spawn(program: &Program<'_>) -> io::Result<Spawned> {
     let keep: Vec<RawFd> = program.keep.iter().map(AsRawFd::as_raw_fd).collect();
     let new_session = program.new_session;
     let when_we_die = program.when_we_die;
+    let unheard = heard();
     let prepare = move || {
         for fd in &keep {
             // SAFETY: the caller of spawn() borrows each descriptor until the exec has happened.
@@ -55,8 +58,8 @@ pub fn spawn(program: &Program<'_>) -> io::Result<Spawned> {
             fcntl(fd, FcntlArg::F_SETFD(FdFlag::empty()))?;
         }
         super::resources::give_back();
-        // Whoever is told to stop before it can hear it shall do so in order when it can: its event loop unblocks it.
-        SigSet::from(Signal::SIGTERM).thread_block()?;
+        // Whoever is told something before it can hear it shall hear it when it can: its event loop unblocks them.
+        unheard.thread_block()?;
         if new_session {
             nix::unistd::setsid()?;
         }

@@ -11,7 +11,9 @@
 //!    └─────────────────┴───────── exited ──── ▲ ──────────────────┘                   │
 //!                                             └───────────────────────────────────────┘
 //! ```
-//! From `Starting` and `Up` a child may also just die: `Down`, or `Idle` if nobody wants it any more.
+//! From `Starting` and `Up` a child may also just die: `Down`, or `Idle` if nobody wants it any more. One that was ready
+//! and died without taking down what it held goes from either to `Spawning` once more when it is asked to stop, for its
+//! farewell.
 
 use super::backoff::BackOff;
 use super::fact::{Ended, Fact, Pid, Reason};
@@ -47,6 +49,8 @@ pub struct Child {
     stillborn: u32,
     /// The next incarnation gets no state from the one before.
     afresh: bool,
+    /// One that was ready is gone without having taken down what it held, or may go so.
+    holds: bool,
     limits: Limits,
 }
 
@@ -63,8 +67,14 @@ impl Child {
             mercy: Mercy::default(),
             stillborn: 0,
             afresh: false,
+            holds: false,
             limits,
         }
+    }
+
+    /// It goes on from what another watchdog's child held.
+    pub(super) fn inherit(&mut self) {
+        self.holds = true;
     }
 
     pub(super) fn set_limits(&mut self, limits: Limits) {
@@ -121,21 +131,13 @@ impl Child {
 
     /// It is there if it is wanted.
     pub(super) fn is_as_wanted(&self) -> bool {
-        match self.state {
-            State::Idle => true,
-            State::Up { .. } => self.wanted != Wanted::No,
-            State::Down { .. }
-            | State::Spawning { .. }
-            | State::Starting { .. }
-            | State::Stopping { .. }
-            | State::Killed { .. } => false,
-        }
+        self.wanted == Wanted::No || matches!(self.state, State::Up { .. })
     }
 
     /// It is gone, or not even KILL has got rid of it: nothing is left to wait for.
     pub(super) fn is_given_up(&self) -> bool {
         match &self.state {
-            State::Idle => true,
+            State::Idle => !self.holds,
             State::Killed { stuck_at, .. } => stuck_at.is_none(),
             State::Down { .. }
             | State::Spawning { .. }
@@ -143,6 +145,12 @@ impl Child {
             | State::Up { .. }
             | State::Stopping { .. } => false,
         }
+    }
+
+    /// It is gone and not wanted, and something of it is left: it is to be started for its farewell.
+    #[must_use]
+    pub fn owes_farewell(&self) -> bool {
+        self.holds && self.wanted == Wanted::No && self.state == State::Idle
     }
 
     pub(super) fn want(&mut self, wanted: Wanted, now: Instant) {
@@ -161,10 +169,19 @@ impl Child {
         }
     }
 
-    /// It is not wanted any more: ask it to stop if it runs.
+    /// It is not wanted any more: ask it to stop if it runs. If it is dead and has left something in the kernel, it is
+    /// started once more: `spawned` asks it to stop at once, which is how a child takes down what it finds.
     pub(super) fn stop(&mut self, now: Instant, out: &mut Vec<Action>) {
         self.wanted = Wanted::No;
         match self.state {
+            State::Idle | State::Down { .. } if self.holds => {
+                // Once: if that one dies as well, so be it.
+                self.holds = false;
+                out.push(self.fact(Fact::Farewell));
+                self.state = State::Spawning { after: None };
+                let afresh = std::mem::take(&mut self.afresh);
+                out.push(Action::Spawn { child: self.id, afresh });
+            }
             State::Down { .. } => self.state = State::Idle,
             State::Starting { pid, .. } | State::Up { pid, .. } => {
                 out.push(Action::Terminate { child: self.id });
@@ -227,6 +244,7 @@ impl Child {
                     hello: Hello::Answered { at: now, next_at: now + self.limits.hello_interval },
                 };
                 self.stillborn = 0;
+                self.holds = true;
                 let took = now.saturating_duration_since(since);
                 self.hellos.last_rtt = Some(took);
                 self.hellos.answered += 1;
@@ -287,10 +305,23 @@ impl Child {
             State::Stopping { pid, fault, .. } => (*pid, fault.as_ref().map(|_| Reason::Died(ended))),
             State::Killed { pid, fault, .. } => (*pid, fault.clone()),
         };
+        let permanent = match ended {
+            Ended::Code(code) => Exit::from_code(code).filter(|exit| exit.is_permanent()),
+            Ended::Signal(_) => None,
+        };
+        if permanent.is_some() && matches!(fault, None | Some(Reason::Died(_))) {
+            // No successor gets any further.
+            self.holds = false;
+        }
         let Some(reason) = fault else {
-            out.push(self.fact(Fact::Stopped { pid }));
-            // What it had to hand on, it has undone: a later incarnation starts from nothing.
-            self.afresh = true;
+            if ended == Ended::Code(0) {
+                out.push(self.fact(Fact::Stopped { pid }));
+                // What it had to hand on, it has undone: a later incarnation starts from nothing.
+                self.afresh = true;
+                self.holds = false;
+            } else {
+                out.push(self.fact(Fact::Died { pid, ended }));
+            }
             self.state = if self.wanted == Wanted::No {
                 State::Idle
             } else {
@@ -300,9 +331,8 @@ impl Child {
         };
         out.push(self.fact(Fact::Died { pid, ended }));
         let last_word = match reason {
-            Reason::Died(Ended::Code(code)) => Exit::from_code(code).filter(|exit| exit.is_permanent()),
-            Reason::Died(Ended::Signal(_))
-            | Reason::Silent
+            Reason::Died(_) => permanent,
+            Reason::Silent
             | Reason::Disconnected
             | Reason::NotReady
             | Reason::LateCommit

@@ -154,6 +154,8 @@ pub enum Fact {
     },
     /// It dies before it is ready: the next one starts without the state of its predecessor.
     StartsAfresh,
+    /// It is dead and not wanted, and may have left something in the kernel: it is started once more to take that down.
+    Farewell,
     /// It stopped because it was asked to.
     Stopped {
         /// Who.
@@ -174,7 +176,7 @@ impl Fact {
             | Self::Unkillable { .. }
             | Self::Died { .. }
             | Self::NotSpawned { .. } => Weight::Error,
-            Self::Restarted { .. } | Self::StartsAfresh => Weight::Warn,
+            Self::Restarted { .. } | Self::StartsAfresh | Self::Farewell => Weight::Warn,
             Self::Ready { .. } | Self::Stopped { .. } => Weight::Info,
         }
     }
@@ -218,6 +220,9 @@ impl Fact {
             }
             Self::StartsAfresh => format!(
                 "child dies before it is ready: starting it without the state of its predecessor child={child}"
+            ),
+            Self::Farewell => format!(
+                "child died before it took down what it held: starting it once more for that child={child}"
             ),
             Self::Stopped { pid } => format!("child stopped child={child} pid={pid}"),
         }

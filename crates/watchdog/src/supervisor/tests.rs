@@ -70,6 +70,10 @@ impl Story {
         self.event(Event::Exited { child, ended: Ended::Signal(signal) })
     }
 
+    fn stopped(&mut self, child: ChildId) -> Vec<String> {
+        self.event(Event::Exited { child, ended: Ended::Code(0) })
+    }
+
     fn up(wanted: &[bool]) -> Self {
         let mut story = Self::new(wanted);
         story.tick();
@@ -113,6 +117,9 @@ fn in_state(name: &str) -> Story {
     story
 }
 
+const FAREWELL: &str =
+    "report child died before it took down what it held: starting it once more for that child=0";
+
 /// state, event, what the state is called afterwards, what is done. `timeout` is 100 s later.
 const TABLE: &[(&str, &str, &str, &[&str])] = &[
     ("idle", "spawned", "idle", &[]),
@@ -144,7 +151,7 @@ const TABLE: &[(&str, &str, &str, &[&str])] = &[
     ("spawning", "exited", "starting", &[]),
     ("spawning", "hopeless", "starting", &[]),
     ("spawning", "wanted", "starting", &[]),
-    ("spawning", "unwanted", "starting", &[]),
+    ("spawning", "unwanted", "starting", &["started-up"]),
     ("spawning", "late commit", "starting", &[]),
     ("spawning", "stop", "starting", &[]),
     ("spawning", "timeout", "starting", &["start-up-overdue"]),
@@ -161,7 +168,7 @@ const TABLE: &[(&str, &str, &str, &[&str])] = &[
         &["report child died child=0 pid=100 status=\"exit code 2\"", "hopeless 0 exit=2", "finish exit=2"],
     ),
     ("starting", "wanted", "starting", &[]),
-    ("starting", "unwanted", "stopping", &["terminate 0"]),
+    ("starting", "unwanted", "stopping", &["terminate 0", "started-up"]),
     (
         "starting",
         "late commit",
@@ -208,8 +215,14 @@ const TABLE: &[(&str, &str, &str, &[&str])] = &[
     ("stopping", "spawn failed", "stopping", &[]),
     ("stopping", "answered", "stopping", &[]),
     ("stopping", "closed", "stopping", &[]),
-    ("stopping", "exited", "idle", &["report child stopped child=0 pid=100"]),
-    ("stopping", "hopeless", "idle", &["report child stopped child=0 pid=100"]),
+    ("stopping", "done", "idle", &["report child stopped child=0 pid=100"]),
+    (
+        "stopping",
+        "exited",
+        "starting",
+        &["report child died child=0 pid=100 status=\"signal 9\"", FAREWELL, "spawn 0"],
+    ),
+    ("stopping", "hopeless", "idle", &["report child died child=0 pid=100 status=\"exit code 2\""]),
     ("stopping", "wanted", "stopping", &[]),
     ("stopping", "unwanted", "stopping", &[]),
     ("stopping", "late commit", "stopping", &[]),
@@ -259,6 +272,7 @@ fn every_state_answers_every_event_as_the_table_says() {
             "answered" => story.answered(A),
             "closed" => story.event(Event::ConnectionClosed { child: A }),
             "exited" => story.died(A, 9),
+            "done" => story.stopped(A),
             "hopeless" => story.event(Event::Exited { child: A, ended: Ended::Code(2) }),
             "wanted" => story.event(Event::Wanted { child: A, wanted: Wanted::Yes }),
             "unwanted" => story.event(Event::Wanted { child: A, wanted: Wanted::No }),
@@ -465,12 +479,88 @@ fn a_stop_takes_no_longer_than_its_limits_even_if_the_kernel_holds_a_child() {
 }
 
 #[test]
-fn a_child_that_dies_while_the_daemon_stops_is_not_started_again() {
+fn a_child_that_is_dead_when_its_turn_to_stop_comes_is_started_once_more_for_its_farewell() {
     let mut story = Story::up(&[true, true]);
     story.event(Event::StopRequested { exit: Exit::Done });
+    // Not before the addresses have moved away: that is what the order of the stop is for.
+    assert_eq!(story.died(A, 9), ["report child died child=0 pid=100 status=\"signal 9\""]);
+    assert_eq!(story.stopped(B), ["report child stopped child=1 pid=101", FAREWELL, "spawn 0"]);
+    assert_eq!(story.spawned(A), ["terminate 0"]);
+    assert_eq!(story.stopped(A), ["report child stopped child=0 pid=102", "finish exit=0"]);
+    assert_eq!(story.supervisor.child(A).unwrap().restarts(), 0);
+}
+
+#[test]
+fn a_child_that_waits_for_its_restart_when_the_daemon_stops_is_started_at_once_for_its_farewell() {
+    let mut story = Story::up(&[true]);
+    for _ in 0..3 {
+        story.died(A, 11);
+        story.now = story.supervisor.poll_timeout().unwrap();
+        story.tick();
+        story.spawned(A);
+        story.answered(A);
+    }
+    story.died(A, 11);
+    assert!(story.supervisor.poll_timeout().unwrap() > story.now, "it waits");
+    assert_eq!(story.event(Event::StopRequested { exit: Exit::Done }), [FAREWELL, "spawn 0"]);
+    story.spawned(A);
+    assert_eq!(story.stopped(A).last().unwrap(), "finish exit=0");
+}
+
+#[test]
+fn a_child_that_dies_while_it_stops_gets_one_more_farewell_and_no_third() {
+    for (how, code) in [("by itself", 9), ("killed, since it is late", 9), ("with a failure", -1)] {
+        let mut story = Story::up(&[true]);
+        assert_eq!(story.event(Event::StopRequested { exit: Exit::Done }), ["terminate 0"]);
+        if how.contains("late") {
+            assert!(story.at(10.0).tick().contains(&"kill 0".to_owned()));
+        }
+        let ended = if code < 0 { Ended::Code(1) } else { Ended::Signal(code) };
+        let said = story.event(Event::Exited { child: A, ended });
+        assert_eq!(said[1..], [FAREWELL, "spawn 0"], "{how}");
+        assert_eq!(story.spawned(A), ["terminate 0"], "{how}");
+        // It has as much time as any child that stops, and then that was it.
+        assert!(story.at(21.0).tick().contains(&"kill 0".to_owned()), "{how}");
+        assert_eq!(story.died(A, 9).last().unwrap(), "finish exit=0", "{how}");
+    }
+}
+
+#[test]
+fn a_farewell_that_cannot_be_started_ends_the_daemon_all_the_same() {
+    let mut story = Story::up(&[true]);
     story.died(A, 9);
+    assert_eq!(story.event(Event::StopRequested { exit: Exit::Done }), [FAREWELL, "spawn 0"]);
+    assert_eq!(story.event(Event::SpawnFailed { child: A }).last().unwrap(), "finish exit=0");
+}
+
+#[test]
+fn a_child_that_never_was_ready_has_no_farewell() {
+    let mut story = Story::new(&[true]);
+    story.tick();
+    story.spawned(A);
+    story.died(A, 9);
+    assert_eq!(story.event(Event::StopRequested { exit: Exit::Done }), ["finish exit=0"]);
+}
+
+#[test]
+fn what_another_watchdog_left_is_taken_down_even_if_nothing_was_started_yet() {
+    let mut story = Story::new(&[true]);
+    story.supervisor.inherit(A);
+    assert_eq!(story.event(Event::StopRequested { exit: Exit::Done }), [FAREWELL, "spawn 0"]);
+    // Nor is it forgotten where the new configuration does not ask for it.
+    let mut story = Story::new(&[false]);
+    story.supervisor.inherit(A);
+    assert_eq!(story.tick(), [FAREWELL, "spawn 0", "started-up"]);
+}
+
+#[test]
+fn a_child_that_a_reload_does_not_want_and_that_is_dead_takes_down_what_it_held() {
+    let mut story = Story::up(&[true, true]);
+    story.died(A, 9);
+    assert_eq!(story.event(Event::Wanted { child: A, wanted: Wanted::No }), [FAREWELL, "spawn 0"]);
+    assert_eq!(story.spawned(A), ["terminate 0"]);
+    assert_eq!(story.stopped(A), ["report child stopped child=0 pid=102"]);
     assert_eq!(story.state(A), "idle");
-    assert_eq!(story.died(B, 15), ["report child stopped child=1 pid=101", "finish exit=0"]);
 }
 
 #[test]
@@ -485,8 +575,8 @@ fn a_start_up_that_takes_too_long_has_failed() {
     story.tick();
     story.spawned(B);
     assert_eq!(story.at(30.0).tick(), ["start-up-overdue", "terminate 1"]);
-    story.died(B, 15);
-    assert_eq!(story.died(A, 15).last().unwrap(), "finish exit=1");
+    story.stopped(B);
+    assert_eq!(story.stopped(A).last().unwrap(), "finish exit=1");
 }
 
 #[test]

@@ -213,7 +213,8 @@ impl Watchdog {
             | Fact::LateCommit { .. }
             | Fact::StopOverdue { .. }
             | Fact::Unkillable { .. }
-            | Fact::StartsAfresh => {}
+            | Fact::StartsAfresh
+            | Fact::Farewell => {}
         }
     }
 

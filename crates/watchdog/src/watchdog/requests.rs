@@ -31,7 +31,7 @@ impl Watchdog {
                     );
                     // Afterwards there is nobody left to say it.
                     self.control.reply(client, request.id, Ok(json!({})), now);
-                    self.upgrade(&program);
+                    self.begin_upgrade();
                     return;
                 }
                 Err(why) => Err(why),

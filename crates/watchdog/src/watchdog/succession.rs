@@ -28,8 +28,27 @@ impl Watchdog {
         Ok(program)
     }
 
-    /// Gives place to `program`. Returns only if that failed; then the children are started again as after any kill.
-    pub(super) fn upgrade(&mut self, program: &Path) {
+    /// A client wants another version in our place; it is given when this turn of the loop is over.
+    pub(super) fn begin_upgrade(&mut self) {
+        self.give_place = true;
+    }
+
+    /// Whether the loop has ended for that. Asked once.
+    pub(crate) fn is_to_give_place(&mut self) -> bool {
+        std::mem::take(&mut self.give_place)
+    }
+
+    /// Gives place to the program that lies where ours did. Signals are blocked: the other one shall hear them. Returns
+    /// only if that failed; then the children are started again as after any kill.
+    pub(crate) fn give_place(&self) {
+        match self.may_upgrade() {
+            Ok(program) => self.upgrade(&program),
+            // The last signals that we heard say so.
+            Err(why) => log::error!("upgrade: staying with this version: {why}"),
+        }
+    }
+
+    fn upgrade(&self, program: &Path) {
         let living = || self.places.iter().filter_map(|place| place.living.as_ref());
         for child in living() {
             child.signal(Signal::SIGKILL);

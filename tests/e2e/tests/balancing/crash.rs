@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use e2e::farm::{DR, NAT, TUN, farm};
 use lab::{Holdfast, Result, SECONDS_10, Traffic, wait};
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use crate::HTTP;
 
@@ -83,5 +84,38 @@ fn what_a_dead_daemon_left_is_adopted_or_removed() -> Result {
     assert_eq!(farm.counted(&format!("{NAT}:80"))?[0], 3, "adopted, not made anew");
     assert_eq!(holdfast.stop()?, 0);
     assert_eq!(farm.saved()?, foreign);
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs the test kernel: run by in_the_test_kernel"]
+fn a_stop_that_meets_a_dead_or_hanging_checker_leaves_no_entry() -> Result {
+    let farm = farm();
+    farm.ipvsadm("-A -t 198.51.100.1:80 -s lc")?;
+    let config = format!("[watchdog]\nstop_timeout = \"5s\"\n{}", service(DR, "dr", &["10.0.0.21:80"]));
+    let foreign = ["-A -t 198.51.100.1:80 -s lc"];
+    for (before, after) in [
+        (Some(Signal::SIGKILL), None),
+        (Some(Signal::SIGSTOP), None),
+        (None, Some(Signal::SIGKILL)),
+        (Some(Signal::SIGKILL), Some(Signal::SIGKILL)),
+    ] {
+        let mut holdfast = farm.start(&config)?;
+        farm.wait_saved(&[&TABLE[..2], &foreign[..]].concat())?;
+        let checker = Pid::from_raw(holdfast.child("checker")?);
+        if let Some(signal) = before {
+            kill(checker, signal)?;
+        }
+        holdfast.process().signal(Signal::SIGTERM)?;
+        if let Some(signal) = after {
+            // It may be done by then, or there may be a successor.
+            let checker = holdfast.running_child("checker").map_or(checker, Pid::from_raw);
+            let _gone = kill(checker, signal);
+        }
+        let code = holdfast.process().wait_code(Duration::from_secs(30))?;
+        let log = holdfast.log().tail(25);
+        assert_eq!(code, 0, "{before:?}, {after:?}:\n{log}");
+        assert_eq!(farm.saved()?, foreign, "{before:?}, {after:?}:\n{log}");
+    }
     Ok(())
 }

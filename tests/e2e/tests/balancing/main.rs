@@ -18,7 +18,7 @@ const HTTP: &str = r#"{ type = "http", path = "/", status = [200], interval = "5
 
 #[test]
 fn in_the_test_kernel() {
-    let kernel = Uml::default().limit(Duration::from_secs(400)).with_holdfast().unwrap();
+    let kernel = Uml::default().limit(Duration::from_secs(500)).with_holdfast().unwrap();
     let report = kernel.skip("storm::").run_ignored_tests("").unwrap_or_else(|error| panic!("{error}"));
     assert!(!report.contains(" 0 passed"), "nothing was tested: {report}");
 }

@@ -1,10 +1,15 @@
 //! Another version of the program in the place of the one that runs.
 
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use lab::keepalived::{Instance, header};
 use lab::{Holdfast, Keepalived, Lan, Monitor, Program, Result, SECONDS_10, TempDir, program, wait};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::victim::Chance;
 
 const VIP: &str = "192.168.153.200";
 const OURS: &str = r#"
@@ -77,7 +82,7 @@ fn ten_upgrades_of_a_master_are_not_noticed() -> Result {
     let run = ours.folder().path().join("run/holdfastd.pid");
     assert!(run.exists());
     let mut process = ours;
-    process.process().signal(nix::sys::signal::Signal::SIGTERM)?;
+    process.process().signal(Signal::SIGTERM)?;
     assert_eq!(process.process().wait_code(SECONDS_10)?, 0);
     assert!(!run.exists() && !a.has_address(VIP)?);
     Ok(())
@@ -107,5 +112,54 @@ fn a_program_that_does_not_take_the_configuration_does_not_take_over() -> Result
     let done = ours.command(&["upgrade"])?;
     assert_eq!(done.code, Some(1), "{}", done.stderr);
     assert_eq!((ours.process().pid(), ours.child("vrrp")?), (watchdog, child));
+    Ok(())
+}
+
+/// The old program hears no more signals and the new one hears none yet: who is told to stop then stops all the same.
+#[test]
+fn a_stop_in_the_middle_of_an_upgrade_is_heard_and_leaves_nothing_behind() -> Result {
+    lab::require_privileges()?;
+    let lan = Lan::new()?;
+    let a = lan.host("ours", &["192.168.153.11/24"])?;
+    let folder = TempDir::new()?;
+    let daemon = folder.path().join("holdfastd");
+    install(&daemon)?;
+    // The kernel does not take the address away by itself.
+    let config = OURS.replace("\"1s\"", "\"100ms\"\naddress_lease = false");
+    let mut chance = Chance(3);
+    let mut ends = [0; 2];
+    for round in 0..16 {
+        let mut ours = Holdfast::start_program(&a, &daemon, &config)?;
+        ours.wait_state("VI_1", "master", SECONDS_10)?;
+        let (watchdog, child) = (Pid::from_raw(ours.process().pid()), ours.child("vrrp")?);
+        let pause = Duration::from_micros(chance.below(25_000));
+        let run = ours.folder().path().join("run");
+        let mut upgrade = Command::new(program(Program::Holdfast)?)
+            .arg("upgrade")
+            .arg("--run-dir")
+            .arg(&run)
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let watch = lab::Stopwatch::start();
+        // Without a pause: what is looked for is the moment when the old program gives up its place.
+        while lab::alive(child) && watch.elapsed() < SECONDS_10 {
+            std::thread::yield_now();
+        }
+        wait::pause(pause);
+        kill(watchdog, Signal::SIGTERM)?;
+        let code = ours.process().wait_code(SECONDS_10)?;
+        let told = std::io::read_to_string(upgrade.stderr.take().ok_or("no stderr")?)?;
+        assert!(told.contains("the daemon has ended"), "{told}");
+        assert_eq!(upgrade.wait()?.code(), Some(7));
+        let log = ours.log().tail(25);
+        assert_eq!(code, 0, "round {round}, {pause:?} after the child's end:\n{log}");
+        assert!(
+            !a.has_address(VIP)?,
+            "round {round}, {pause:?} after the child's end: the address is left:\n{log}"
+        );
+        assert!(!run.join("holdfastd.pid").exists(), "round {round}:\n{log}");
+        ends[usize::from(ours.log().text().contains("taking the place of the version before"))] += 1;
+    }
+    assert!(ends[1] > 0, "no stop was heard by a successor: {ends:?}");
     Ok(())
 }
