@@ -25,6 +25,9 @@ _holdfast() {
             holdfast,digest)
                 cmd="holdfast__subcmd__digest"
                 ;;
+            holdfast,events)
+                cmd="holdfast__subcmd__events"
+                ;;
             holdfast,reload)
                 cmd="holdfast__subcmd__reload"
                 ;;
@@ -44,7 +47,7 @@ _holdfast() {
 
     case "${cmd}" in
         holdfast)
-            opts="-c -h -V --config --run-dir --help --version check status reload digest upgrade convert serve"
+            opts="-c -h -V --config --run-dir --help --version check status events reload digest upgrade convert serve"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -157,6 +160,40 @@ _holdfast() {
                     return 0
                     ;;
                 --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --run-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        holdfast__subcmd__events)
+            opts="-f -n -c -h --follow --json --since --config --run-dir --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -n)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -30,6 +30,7 @@ complete -c holdfast -n "__fish_holdfast_needs_command" -s h -l help -d 'Print h
 complete -c holdfast -n "__fish_holdfast_needs_command" -s V -l version -d 'Print version'
 complete -c holdfast -n "__fish_holdfast_needs_command" -f -a "check" -d 'Check a configuration: every fault with its place, without touching anything'
 complete -c holdfast -n "__fish_holdfast_needs_command" -f -a "status" -d 'Show the state of the running daemon'
+complete -c holdfast -n "__fish_holdfast_needs_command" -f -a "events" -d 'Show what happened: transitions, faults, verdicts, restarts, reloads'
 complete -c holdfast -n "__fish_holdfast_needs_command" -f -a "reload" -d 'Make the running daemon read its configuration again, wholly or not at all'
 complete -c holdfast -n "__fish_holdfast_needs_command" -f -a "digest" -d 'Ask a web server as a check would, and print the digest for the check'
 complete -c holdfast -n "__fish_holdfast_needs_command" -f -a "upgrade" -d 'Give place to the program that was installed'
@@ -42,6 +43,13 @@ complete -c holdfast -n "__fish_holdfast_using_subcommand status" -s c -l config
 complete -c holdfast -n "__fish_holdfast_using_subcommand status" -l run-dir -d 'Where the daemon has its sockets' -r -F
 complete -c holdfast -n "__fish_holdfast_using_subcommand status" -l json -d 'Print JSON, for programs'
 complete -c holdfast -n "__fish_holdfast_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c holdfast -n "__fish_holdfast_using_subcommand events" -l since -d 'From when on: a duration before now (10m), or a time in UTC (2026-11-21T09:00:00Z)' -r
+complete -c holdfast -n "__fish_holdfast_using_subcommand events" -s n -d 'Only so many of the last ones' -r
+complete -c holdfast -n "__fish_holdfast_using_subcommand events" -s c -l config -d 'The configuration file' -r -F
+complete -c holdfast -n "__fish_holdfast_using_subcommand events" -l run-dir -d 'Where the daemon has its sockets' -r -F
+complete -c holdfast -n "__fish_holdfast_using_subcommand events" -s f -l follow -d 'Go on with what comes, until killed'
+complete -c holdfast -n "__fish_holdfast_using_subcommand events" -l json -d 'Print JSON, an event a line, for programs'
+complete -c holdfast -n "__fish_holdfast_using_subcommand events" -s h -l help -d 'Print help'
 complete -c holdfast -n "__fish_holdfast_using_subcommand reload" -s c -l config -d 'The configuration file' -r -F
 complete -c holdfast -n "__fish_holdfast_using_subcommand reload" -l run-dir -d 'Where the daemon has its sockets' -r -F
 complete -c holdfast -n "__fish_holdfast_using_subcommand reload" -l dry-run -d 'Only say what would change; the exit status is 3 if anything would'

@@ -32,6 +32,8 @@ pub(crate) enum Command {
     Check(Check),
     /// Show the state of the running daemon
     Status(Status),
+    /// Show what happened: transitions, faults, verdicts, restarts, reloads
+    Events(Events),
     /// Make the running daemon read its configuration again, wholly or not at all
     Reload(Reload),
     /// Ask a web server as a check would, and print the digest for the check
@@ -91,6 +93,25 @@ pub(crate) struct Status {
     /// Show only this part
     #[arg(value_enum)]
     pub(crate) what: Option<What>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Events {
+    /// Go on with what comes, until killed
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    /// Print JSON, an event a line, for programs
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// From when on: a duration before now (10m), or a time in UTC (2026-11-21T09:00:00Z)
+    #[arg(long, value_name = "WHEN", allow_hyphen_values = true)]
+    pub(crate) since: Option<String>,
+    /// Only so many of the last ones
+    #[arg(short, value_name = "NUMBER")]
+    pub(crate) number: Option<usize>,
+    /// Only these: kinds (state_changed), families of kinds (transitions), objects (VI_1, 10.0.0.1:80)
+    #[arg(value_name = "FILTER")]
+    pub(crate) filters: Vec<String>,
 }
 
 /// The parts of the status.

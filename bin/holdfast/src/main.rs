@@ -7,6 +7,7 @@ mod check;
 mod cli;
 mod convert;
 mod digest;
+mod events;
 mod output;
 #[cfg(test)]
 mod reference;
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
     let exit = match &arguments.command {
         Command::Check(check) => check::run(check.file.as_deref().unwrap_or(&arguments.config), &mut output),
         Command::Convert(how) => convert::run(how, &mut output),
+        Command::Events(what) => events::run(&arguments, what, &mut output),
         Command::Serve(how) => serve::run(&arguments, how, &mut output),
         Command::Status(what) => status::run(&arguments, what, &mut output),
         Command::Upgrade => upgrade::run(&arguments, &mut output),

@@ -22,6 +22,11 @@ impl Output {
         let _closed = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());
     }
 
+    /// Writes a result, for whoever has no more to say when nobody reads it.
+    pub(crate) fn try_print(&mut self, text: &str) -> io::Result<()> {
+        self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush())
+    }
+
     /// Writes what went wrong.
     pub(crate) fn complain(&mut self, text: &str) {
         let _closed = self.err.write_all(text.as_bytes());

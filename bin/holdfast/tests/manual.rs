@@ -31,9 +31,17 @@ fn help(arguments: &[&str]) -> String {
 #[test]
 fn every_option_of_holdfast_is_in_its_page() {
     let page = page("holdfast.1");
-    for arguments in
-        [&[][..], &["check"], &["status"], &["reload"], &["convert"], &["serve"], &["upgrade"], &["digest"]]
-    {
+    for arguments in [
+        &[][..],
+        &["check"],
+        &["status"],
+        &["reload"],
+        &["convert"],
+        &["serve"],
+        &["events"],
+        &["upgrade"],
+        &["digest"],
+    ] {
         let help = help(arguments);
         let found = options(&help);
         assert!(found.contains("--run-dir"), "{help}");

@@ -47,9 +47,9 @@ pub(crate) fn choose_target(line: &mut Line) {
 }
 
 /// The log of a child and what the watchdog left it.
-pub(crate) fn child(line: &Line, role: &Role) -> Result<Inherited, Failure> {
+pub(crate) fn child(line: &Line, role: &'static Role) -> Result<Inherited, Failure> {
     log(line, role.name)?;
-    Inherited::take(line.options.run_dir.clone())
+    Inherited::take(line.options.run_dir.clone(), role.name)
         .map_err(|error| Failure::new(Exit::Failed, format!("cannot be a child: {error}")))
 }
 

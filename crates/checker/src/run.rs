@@ -300,12 +300,12 @@ impl Running {
             Action::Count(id) => self.count(id),
             Action::Leaving(id, server, stage) => {
                 if let Some(service) = self.pool.services(id).first() {
-                    Journal::leaving(*service, server, stage);
+                    self.herald.leaving(*service, server, stage);
                 }
             }
             Action::Suspended(id, suspended) => {
                 if let Some(service) = self.pool.services(id).first() {
-                    Journal::suspended(*service, suspended);
+                    self.herald.suspended(*service, suspended);
                 }
             }
         }
@@ -334,14 +334,8 @@ impl Running {
 
     fn tell(&mut self, subject: Subject, turn: Turn, words: &str) {
         match self.pool.names(subject) {
-            Some((service, Some(server))) => {
-                Journal::server(service, server, turn, words);
-                self.herald.server(service, server, turn, words);
-            }
-            Some((service, None)) => {
-                Journal::quorum(service, turn, self.pool.sorry(subject), words);
-                self.herald.quorum(service, turn, words);
-            }
+            Some((service, Some(server))) => self.herald.server(service, server, turn, words),
+            Some((service, None)) => self.herald.quorum(service, turn, self.pool.sorry(subject), words),
             None => {}
         }
     }

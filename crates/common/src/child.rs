@@ -1,9 +1,10 @@
 //! What every child process of `holdfastd` does alike: inherit, answer hellos, reload in two steps, stop in
 //! order. What is the child's own is an [`App`]; [`run`] puts it on the event loop.
 //!
-//! A child inherits five descriptors: its listening control socket (made by the watchdog, so that it outlives
+//! A child inherits six descriptors: its listening control socket (made by the watchdog, so that it outlives
 //! the child), its share of the checked configuration, a life line whose end of stream says that the watchdog is gone,
-//! the memory file with the [checkpoint](crate::checkpoint), and a mark that says that it is there. The hello is answered from the same loop that
+//! the memory file with the [checkpoint](crate::checkpoint), a mark that says that it is there, and the pipe of the
+//! [history](crate::history). The hello is answered from the same loop that
 //! does the child's work, so an answer proves that loop alive. The first answer says "ready".
 
 pub mod lateness;
@@ -27,12 +28,13 @@ use crate::config::Document;
 use crate::control::{ClientId, ControlKey, Incoming, Server};
 use crate::event_loop::{Cx, Drained, EventLoop, Interest, Process, Readiness, Registration, Signal, clock};
 use crate::exit::Exit;
+use crate::history::Outbox;
 use crate::log::timestamp;
 use crate::surroundings::{Favour, Surroundings};
 use crate::sys::inherit;
 use lateness::Watch;
 
-/// The variable that tells a child its descriptors: `listener,config,life_line,checkpoint,mark`.
+/// The variable that tells a child its descriptors: `listener,config,life_line,checkpoint,mark,history`.
 pub const FDS_VARIABLE: &str = "HOLDFAST_FDS";
 /// Why a child stops that nobody has asked to.
 const ORPHANED: &str = "the watchdog is gone";
@@ -54,19 +56,21 @@ pub struct Inherited {
     pub checkpoint: Store,
     /// Kept open for as long as the process lives: its lock tells a later watchdog that we are still there.
     pub mark: OwnedFd,
+    /// Where it tells what happened.
+    pub history: Outbox,
 }
 
 impl Inherited {
-    /// Takes over what the watchdog left open.
+    /// Takes over what the watchdog left open for the child called `name`.
     ///
     /// # Errors
-    /// The variable [`FDS_VARIABLE`] is missing or does not name five open descriptors.
-    pub fn take(run_dir: PathBuf) -> io::Result<Self> {
+    /// The variable [`FDS_VARIABLE`] is missing or does not name six open descriptors.
+    pub fn take(run_dir: PathBuf, name: &'static str) -> io::Result<Self> {
         let fault = |text: &str| io::Error::new(io::ErrorKind::InvalidInput, text.to_owned());
         let variable = std::env::var(FDS_VARIABLE).map_err(|_| fault("not started by the watchdog"))?;
         let numbers: Result<Vec<RawFd>, _> = variable.split(',').map(str::parse).collect();
-        let Ok(&[listener, config, life_line, checkpoint, mark]) = numbers.as_deref() else {
-            return Err(fault("not five descriptors"));
+        let Ok(&[listener, config, life_line, checkpoint, mark, history]) = numbers.as_deref() else {
+            return Err(fault("not six descriptors"));
         };
         Ok(Self {
             run_dir,
@@ -75,6 +79,7 @@ impl Inherited {
             life_line: inherit::take(life_line)?,
             checkpoint: Store::from_fd(inherit::take(checkpoint)?),
             mark: inherit::take(mark)?,
+            history: Outbox::new(inherit::take(history)?, name),
         })
     }
 }
@@ -203,8 +208,8 @@ pub trait App {
     /// Instead of the second step: forgets the prepared plan.
     fn abort(&mut self);
 
-    /// What happened since the last call, for those who asked for `events`: objects with an `event` that names the
-    /// kind. Asked at the end of every turn.
+    /// What happened since the last call, for the [history](crate::history) and for those who asked for `events`: objects
+    /// with an `event` that names the kind. Asked at the end of every turn.
     fn events(&mut self) -> Vec<Value> {
         Vec::new()
     }
@@ -242,6 +247,7 @@ struct Child<A: App> {
     store: Store,
     saved: Option<Vec<u8>>,
     incoming: Vec<Incoming>,
+    history: Outbox,
     /// Who asked for `events`.
     subscribers: Vec<ClientId>,
     /// Who waits for the rest of a status.
@@ -321,6 +327,7 @@ fn try_run<A: App>(inherited: Inherited, mut app: A) -> Result<Exit, StartError>
         store: inherited.checkpoint,
         saved,
         incoming: Vec::new(),
+        history: inherited.history,
         subscribers: Vec::new(),
         telling: VecDeque::new(),
         share: inherited.config,
@@ -416,9 +423,13 @@ impl<A: App> Child<A> {
         })
     }
 
-    /// Tells the subscribers. One that does not read is cut off by the server.
+    /// Tells the history and the subscribers. One that does not read is cut off by the server.
     fn publish(&mut self, events: Vec<Value>, now: Instant) {
-        if events.is_empty() || self.subscribers.is_empty() {
+        if events.is_empty() {
+            return;
+        }
+        self.history.tell(&events, now, clock::wall());
+        if self.subscribers.is_empty() {
             return;
         }
         self.subscribers.retain(|client| self.control.is_connected(*client));
@@ -518,11 +529,15 @@ impl<A: App> Process for Child<A> {
         self.control.timeout(cx.now());
         self.app.timeout(cx);
         self.tell(cx);
+        if self.history.poll_timeout().is_some() {
+            self.history.timeout(cx.now(), clock::wall());
+        }
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
         let telling = self.telling.front().map(|telling| telling.due);
-        [self.control.poll_timeout(), self.app.poll_timeout(), telling].into_iter().flatten().min()
+        let own = [self.control.poll_timeout(), self.history.poll_timeout(), telling];
+        own.into_iter().chain([self.app.poll_timeout()]).flatten().min()
     }
 
     fn signal(&mut self, signal: Signal, cx: &mut Cx<'_, Self::Key>) {

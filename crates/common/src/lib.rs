@@ -7,6 +7,7 @@
 //! * [`change`]: what a reload does to an object
 //! * [`checkpoint`]: the state a successor needs, kept outside the process
 //! * [`fifo`]: notifications for programs that read a named pipe
+//! * [`history`]: what happened, kept in two files
 //! * [`namespace`]: network namespaces
 //! * [`netlink`]: typed requests to the kernel
 //! * [`script`]: one runner for every script
@@ -23,6 +24,7 @@ pub mod control;
 pub mod event_loop;
 pub mod exit;
 pub mod fifo;
+pub mod history;
 pub mod ipvs;
 pub mod log;
 pub mod namespace;

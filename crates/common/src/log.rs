@@ -3,11 +3,13 @@
 //! Levels: error = a part is dead; warn = the operator should look; info = a state changed; debug = decisions;
 //! trace = packets and actions. Per-packet and per-peer faults go through a [`Limiter`].
 
+mod event;
 mod limiter;
 mod target;
 
 use std::io;
 
+pub use event::event;
 pub use limiter::{Limiter, Verdict};
 pub use target::{Target, timestamp};
 

@@ -453,8 +453,7 @@ impl App for Vrrp {
     }
 
     fn events(&mut self) -> Vec<Value> {
-        let facts = self.running.as_mut().map(|running| running.effects.take_facts());
-        facts.into_iter().flatten().map(|fact| crate::events::event(&fact)).collect()
+        self.running.as_mut().map(|running| running.effects.take_told()).unwrap_or_default()
     }
 
     fn prepare(&mut self, _before: &Document, document: &Document) -> Result<Value, String> {

@@ -55,6 +55,7 @@ pub(crate) struct Legacy<'a> {
     pub(crate) share: BorrowedFd<'a>,
     pub(crate) checkpoint: BorrowedFd<'a>,
     pub(crate) mark: BorrowedFd<'a>,
+    pub(crate) history: BorrowedFd<'a>,
 }
 
 /// One living process.
@@ -81,7 +82,8 @@ impl Incarnation {
         cx: &Cx<'_, Key>,
     ) -> io::Result<Self> {
         let (ours, theirs) = UnixStream::pair()?;
-        let keep = vec![legacy.listener, legacy.share, theirs.as_fd(), legacy.checkpoint, legacy.mark];
+        let Legacy { listener, share, checkpoint, mark, history } = *legacy;
+        let keep = vec![listener, share, theirs.as_fd(), checkpoint, mark, history];
         let numbers: Vec<String> = keep.iter().map(|fd| fd.as_raw_fd().to_string()).collect();
         let Spawned { pid, pidfd } = spawn(&Program {
             path: "/proc/self/exe".into(),

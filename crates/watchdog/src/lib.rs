@@ -6,6 +6,7 @@
 //! * `watchdog`: the process on the event loop, with its requests and its status
 //! * `incarnation`: one living child; `text`: a checked configuration in sealed memory
 //! * `upgrade`: another version of the program in the place of this one
+//! * `history`: what happened, for `holdfast events`
 //! * `pidfile`, `rundir`, `announce`: what the rest of the machine sees of us
 //!
 //! It knows neither child's inside: it gets a table of roles, hands every child the checked text, and asks for no
@@ -15,6 +16,7 @@
 
 mod announce;
 mod failure;
+mod history;
 mod incarnation;
 mod options;
 mod pidfile;

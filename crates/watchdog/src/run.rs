@@ -52,7 +52,7 @@ pub fn run(
         Err((mut announcer, failure)) => return give_up(options, &mut announcer, &failure),
     };
     let ended = turn(&mut event_loop, &mut watchdog);
-    watchdog.clean_up();
+    watchdog.clean_up(*ended.as_ref().unwrap_or(&Exit::Failed));
     match ended {
         Ok(exit) => {
             log::info!("stopped exit={}", exit.code());

@@ -20,11 +20,13 @@ use common::exit::Exit;
 use common::log::{Limiter, Verdict};
 use common::role::Role;
 use common::surroundings::Favour;
+use log::Level;
 use nix::sys::wait::{Id, WaitPidFlag, waitid, waitpid};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::announce::Announcer;
 use crate::failure::Failure;
+use crate::history::History;
 use crate::incarnation::{Asked, Incarnation};
 use crate::options::Options;
 use crate::pidfile::PidFile;
@@ -51,6 +53,8 @@ pub(crate) enum Key {
     Process(ChildId),
     /// The connection to a child.
     Line(ChildId),
+    /// The pipe of the history.
+    History,
 }
 
 /// What outlives the processes of one child.
@@ -104,6 +108,7 @@ pub(crate) struct Watchdog {
     next_ticket: u64,
     pid_file: Option<PidFile>,
     announcer: Announcer,
+    history: History,
     alive_at: Option<Instant>,
     dump: Option<Dump>,
     began: Instant,
@@ -136,8 +141,13 @@ impl Watchdog {
         let served = Listener::make(&path).and_then(|listener| {
             Server::new(listener.fd, Key::Control, cx).map_err(|error| Failure::io("serve", &path, &error))
         });
-        let control = match served {
-            Ok(control) => control,
+        let made = served.and_then(|control| {
+            let history = History::new(&options.run_dir, cx);
+            let failed = |error| Failure::io("keep a history in", &options.run_dir, &error);
+            Ok((control, history.map_err(failed)?))
+        });
+        let (control, history) = match made {
+            Ok(made) => made,
             Err(failure) => {
                 pid_file.remove();
                 return Err((announcer, failure));
@@ -174,6 +184,7 @@ impl Watchdog {
             pid_file: Some(pid_file),
             alive_at: announcer.alive_interval().map(|interval| cx.now() + interval),
             announcer,
+            history,
             dump: None,
             began: cx.now(),
             incarnation: before + 1,
@@ -190,7 +201,8 @@ impl Watchdog {
     }
 
     /// Takes the run files away: the daemon is at its end.
-    pub(crate) fn clean_up(&mut self) {
+    pub(crate) fn clean_up(&mut self, exit: Exit) {
+        self.history.tell(&json!({ "event": "stopped", "exit": exit.code() }), clock::now());
         for process in self.places.iter().map(|place| place.role.name).chain(["watchdog"]) {
             let path = self.options.socket(process);
             if let Err(error) = rundir::remove_socket(&path) {
@@ -202,6 +214,12 @@ impl Watchdog {
         if let Some(pid_file) = self.pid_file.take() {
             pid_file.remove();
         }
+    }
+
+    /// Something happened: a line for the log, and the event for the history.
+    fn happened(&mut self, level: Level, event: &Value, line: &str, now: Instant) {
+        common::log::event(level, event, format_args!("{line}"));
+        self.history.tell(event, now);
     }
 
     fn name(&self, child: ChildId) -> &'static str {
@@ -269,7 +287,12 @@ impl Watchdog {
             log::info!("stopping already");
             return;
         }
-        log::info!("stopping: {why}");
+        self.happened(
+            Level::Info,
+            &json!({ "event": "stopping", "reason": why }),
+            &format!("stopping: {why}"),
+            now,
+        );
         if !self.started_up {
             self.last_words.push(format!("stopped before it was ready: {why}"));
         }
@@ -369,6 +392,7 @@ impl Process for Watchdog {
                 }
             }
             Key::Process(child) => self.process_ended(child, cx.now()),
+            Key::History => return self.history.ready(),
             Key::Line(child) => {
                 let living = self.places.get_mut(child.0).and_then(|place| place.living.as_mut());
                 let Some((answers, read)) = living.map(Incarnation::answers) else { return Drained::Yes };
@@ -399,6 +423,7 @@ impl Process for Watchdog {
             self.alive_at = self.announcer.alive_interval().map(|interval| now + interval);
         }
         self.finish_dump(now);
+        self.history.timeout(now);
         self.perform(cx);
     }
 
@@ -409,6 +434,7 @@ impl Process for Watchdog {
             self.reload.poll_timeout(),
             self.control.poll_timeout(),
             self.alive_at,
+            self.history.poll_timeout(),
             dump,
         ]
         .into_iter()

@@ -1,13 +1,14 @@
-//! Who is told of servers and quorums that turned: programs that read a named pipe, and those that asked the control
-//! socket for `events`.
+//! Who is told of servers and quorums that turned: the log, programs that read a named pipe, the history, and those that
+//! asked the control socket for `events`.
 //!
-//! They are told at the end of a turn, when the kernel's table is as they will find it.
+//! All but the log are told at the end of a turn, when the kernel's table is as they will find it.
 
 use common::fifo::Fifos;
 use common::ipvs::{DestinationKey, ServiceKey, Transport};
+use log::Level;
 use serde_json::{Value, json};
 
-use crate::machine::Turn;
+use crate::machine::{Stage, Turn};
 
 /// What turned since the last time anybody was told.
 #[derive(Debug)]
@@ -32,24 +33,81 @@ impl<K: Copy> Herald<K> {
             place(service, None),
             word(turn)
         ));
-        self.events.push(json!({
+        let (level, message, from, to) = match turn {
+            Turn::Up => (Level::Info, "real server up, it serves again", "down", "up"),
+            Turn::Down => (Level::Warn, "real server down, it serves no more", "up", "down"),
+        };
+        let event = json!({
             "event": "server_changed",
             "service": service.to_string(),
             "server": server.to_string(),
             "up": turn == Turn::Up,
+            "from": from,
+            "to": to,
             "reason": reason,
-        }));
+        });
+        let about = format!("service=\"{service}\" server={server} was={from} now={to} reason=\"{reason}\"");
+        self.happened(level, event, &format!("{message} {about}"));
     }
 
     /// A quorum turned.
-    pub fn quorum(&mut self, service: ServiceKey, turn: Turn, reason: &str) {
+    pub fn quorum(&mut self, service: ServiceKey, turn: Turn, sorry: Option<DestinationKey>, reason: &str) {
         self.lines.push(format!("VS {} {}", place(service, None), word(turn)));
-        self.events.push(json!({
+        let (level, message) = match turn {
+            Turn::Up => (Level::Info, "quorum gained"),
+            Turn::Down => (Level::Warn, "quorum lost"),
+        };
+        let event = json!({
             "event": "quorum_changed",
             "service": service.to_string(),
             "up": turn == Turn::Up,
+            "sorry_server": sorry.map(|sorry| sorry.to_string()),
             "reason": reason,
-        }));
+        });
+        let sorry = sorry.map(|sorry| format!(" sorry_server={sorry}")).unwrap_or_default();
+        self.happened(level, event, &format!("{message} service=\"{service}\"{sorry} reason=\"{reason}\""));
+    }
+
+    /// A server that is alive is taken out.
+    pub fn leaving(&mut self, service: ServiceKey, server: DestinationKey, stage: Stage) {
+        let (level, word, message) = match stage {
+            Stage::Begun => (
+                Level::Info,
+                "begun",
+                "real server taken out: it keeps its connections, and gets no new ones",
+            ),
+            Stage::Empty => (Level::Info, "empty", "real server has no connections left: removed"),
+            Stage::Late => {
+                (Level::Warn, "late", "real server still has connections, but no more time: removed")
+            }
+            Stage::Over => (Level::Debug, "over", "real server leaves no more"),
+        };
+        let event = json!({
+            "event": "server_leaving",
+            "service": service.to_string(),
+            "server": server.to_string(),
+            "stage": word,
+        });
+        self.happened(level, event, &format!("{message} service=\"{service}\" server={server}"));
+    }
+
+    /// Checks rest, or do so no more.
+    pub fn suspended(&mut self, service: ServiceKey, suspended: bool) {
+        let message = if suspended {
+            "checks rest: this machine does not hold the address"
+        } else {
+            "checks run: this machine holds the address"
+        };
+        let event = json!({
+            "event": "checks_suspended", "service": service.to_string(), "suspended": suspended,
+        });
+        self.happened(Level::Info, event, &format!("{message} service=\"{service}\""));
+    }
+
+    /// Something happened: a line for the log, and the event for the history and those who asked for `events`.
+    pub fn happened(&mut self, level: Level, event: Value, line: &str) {
+        common::log::event(level, &event, format_args!("{line}"));
+        self.events.push(event);
     }
 
     /// Writes the lines, and returns the events.

@@ -1,12 +1,10 @@
-//! The log lines of the checker: one for each change of a server or a quorum, and a bounded number about
-//! attempts that failed without changing anything.
+//! The log lines of the checker about attempts that changed nothing: a bounded number. What changed is the
+//! [herald](super::herald)'s.
 
 use std::time::{Duration, Instant};
 
-use common::ipvs::{DestinationKey, ServiceKey};
 use common::log::{Limiter, Verdict};
 
-use crate::machine::{Stage, Turn};
 use crate::plan;
 
 /// How many lines about attempts there may be in a period.
@@ -27,49 +25,6 @@ impl Default for Journal {
 }
 
 impl Journal {
-    /// A server turned.
-    pub fn server(service: ServiceKey, server: DestinationKey, turn: Turn, reason: &str) {
-        match turn {
-            Turn::Up => log::info!(
-                "real server up, it serves again service=\"{service}\" server={server} was=down now=up reason=\"{reason}\""
-            ),
-            Turn::Down => log::warn!(
-                "real server down, it serves no more service=\"{service}\" server={server} was=up now=down reason=\"{reason}\""
-            ),
-        }
-    }
-
-    /// A quorum turned.
-    pub fn quorum(service: ServiceKey, turn: Turn, sorry: Option<DestinationKey>, reason: &str) {
-        let sorry = sorry.map(|sorry| format!(" sorry_server={sorry}")).unwrap_or_default();
-        match turn {
-            Turn::Up => log::info!("quorum gained service=\"{service}\"{sorry} reason=\"{reason}\""),
-            Turn::Down => log::warn!("quorum lost service=\"{service}\"{sorry} reason=\"{reason}\""),
-        }
-    }
-
-    /// A server that is alive is taken out.
-    pub fn leaving(service: ServiceKey, server: DestinationKey, stage: Stage) {
-        let about = format!("service=\"{service}\" server={server}");
-        match stage {
-            Stage::Begun => {
-                log::info!("real server taken out: it keeps its connections, and gets no new ones {about}");
-            }
-            Stage::Empty => log::info!("real server has no connections left: removed {about}"),
-            Stage::Late => log::warn!("real server still has connections, but no more time: removed {about}"),
-            Stage::Over => log::debug!("real server leaves no more {about}"),
-        }
-    }
-
-    /// Checks rest, or do so no more.
-    pub fn suspended(service: ServiceKey, suspended: bool) {
-        if suspended {
-            log::info!("checks rest: this machine does not hold the address service=\"{service}\"");
-        } else {
-            log::info!("checks run: this machine holds the address service=\"{service}\"");
-        }
-    }
-
     /// Whatever becomes of the attempt, the operator should look.
     pub fn warned(check: &plan::Check, words: &str) {
         let (kind, target) = (check.settings.kind.name(), check.target);

@@ -101,6 +101,7 @@ struct Lab {
     life_line: Option<UnixStream>,
     event_loop: EventLoop<ChildKey<()>>,
     child: Child<Toy>,
+    inbox: crate::history::Inbox,
 }
 
 impl Lab {
@@ -116,6 +117,7 @@ impl Lab {
         let mut cx = event_loop.cx();
         let mut app = Toy::default();
         app.start(store.load(), &mut cx).unwrap();
+        let (inbox, history) = crate::history::pipe().unwrap();
         let child = Child {
             app,
             control: Server::new(listener.into(), ChildKey::Control, &cx).unwrap(),
@@ -124,6 +126,7 @@ impl Lab {
             saved: store.load(),
             store,
             incoming: vec![],
+            history: Outbox::new(history, "toy"),
             subscribers: vec![],
             telling: VecDeque::new(),
             share: share("word = \"\""),
@@ -132,7 +135,7 @@ impl Lab {
             favour: Favour::default(),
             lateness: Watch::default(),
         };
-        Self { dir, life_line: Some(ours), event_loop, child }
+        Self { dir, life_line: Some(ours), event_loop, child, inbox: crate::history::Inbox::new(inbox) }
     }
 
     fn connect(&self) -> UnixStream {
@@ -279,6 +282,12 @@ fn events_go_to_those_who_asked_and_to_nobody_else() {
     lab.call(&mut listener, "events").unwrap();
     lab.child.app.happened = vec!["one", "two"];
     lab.call(&mut other, "hello").unwrap();
+    let mut kept = Vec::new();
+    lab.inbox.read(&mut kept);
+    let kept = String::from_utf8(kept.join(&b' ')).unwrap();
+    for told in ["too early", "one", "two", "\"child\":\"toy\""] {
+        assert!(kept.contains(told), "the history has {told}: {kept}");
+    }
     for expected in ["one", "two"] {
         let line = lab.line(&mut listener).unwrap();
         let event: Value = serde_json::from_str(&line).unwrap();

@@ -21,6 +21,7 @@ use std::time::Instant;
 use common::event_loop::Registry;
 use common::fifo::Fifos;
 use common::netlink::link::Ipv4Setting;
+use serde_json::Value;
 
 use crate::io::announcer::Announcer;
 use crate::io::listener::Listener;
@@ -69,7 +70,7 @@ pub struct Effects<K: Copy> {
     // Kept between announcements for its memory.
     frame: Vec<u8>,
     moved: bool,
-    facts: Vec<Fact>,
+    told: Vec<Value>,
 }
 
 impl<K: Copy> Effects<K> {
@@ -106,7 +107,7 @@ impl<K: Copy> Effects<K> {
             ipvs_sync,
             frame: Vec::new(),
             moved: false,
-            facts: Vec::new(),
+            told: Vec::new(),
         })
     }
 
@@ -160,9 +161,6 @@ impl<K: Copy> Effects<K> {
         self.announce(&announcements);
         for action in rest {
             self.at_last(&action, now, news);
-            if let Action::Report(fact) = action {
-                self.facts.push(fact);
-            }
         }
         self.scripts.flush(now);
         if asked {
@@ -208,9 +206,9 @@ impl<K: Copy> Effects<K> {
         None
     }
 
-    /// What was reported since the last call; to be asked every turn.
-    pub fn take_facts(&mut self) -> Vec<Fact> {
-        std::mem::take(&mut self.facts)
+    /// What was reported since the last call, as events; to be asked every turn.
+    pub fn take_told(&mut self) -> Vec<Value> {
+        std::mem::take(&mut self.told)
     }
 
     /// Whether an instance changed its state since the last call.
@@ -242,7 +240,7 @@ impl<K: Copy> Effects<K> {
             },
             Action::Report(fact) => {
                 self.moved |= matches!(fact, Fact::Transition { .. });
-                report(fact);
+                self.told.push(report(fact));
             }
             Action::SendAdvert { .. }
             | Action::Announce { .. }
@@ -374,11 +372,14 @@ impl<K: Copy> Effects<K> {
     }
 }
 
-fn report(fact: &Fact) {
+/// The line in the log and the event, from one place.
+fn report(fact: &Fact) -> Value {
     let level = match fact.severity() {
         Severity::Debug => log::Level::Debug,
         Severity::Info => log::Level::Info,
         Severity::Warn => log::Level::Warn,
     };
-    log::log!(level, "{fact}");
+    let event = crate::events::event(fact);
+    common::log::event(level, &event, format_args!("{fact}"));
+    event
 }

@@ -5,6 +5,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use serde_json::{Value, json};
+
 /// A process id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Pid(pub i32);
@@ -179,6 +181,52 @@ impl Fact {
             Self::Restarted { .. } | Self::StartsAfresh | Self::Farewell => Weight::Warn,
             Self::Ready { .. } | Self::Stopped { .. } => Weight::Info,
         }
+    }
+
+    /// The same as an event, for the child called `child`.
+    #[must_use]
+    pub fn event(&self, child: &str) -> Value {
+        let (kind, pid) = match self {
+            Self::Ready { pid, .. } => ("child_ready", Some(pid)),
+            Self::Restarted { pid, .. } => ("child_restarted", Some(pid)),
+            Self::Silent { pid, .. } => ("child_silent", Some(pid)),
+            Self::Disconnected { pid } => ("child_disconnected", Some(pid)),
+            Self::NotReady { pid, .. } => ("child_not_ready", Some(pid)),
+            Self::LateCommit { pid } => ("child_late_commit", Some(pid)),
+            Self::StopOverdue { pid, .. } => ("child_stop_overdue", Some(pid)),
+            Self::Unkillable { pid } => ("child_unkillable", Some(pid)),
+            Self::Died { pid, .. } => ("child_died", Some(pid)),
+            Self::NotSpawned { .. } => ("child_not_spawned", None),
+            Self::StartsAfresh => ("child_starts_afresh", None),
+            Self::Farewell => ("child_farewell", None),
+            Self::Stopped { pid } => ("child_stopped", Some(pid)),
+        };
+        let mut event = json!({ "event": kind, "child": child });
+        let Some(fields) = event.as_object_mut() else { return event };
+        fields.extend(pid.map(|pid| ("pid".to_owned(), pid.0.into())));
+        match self {
+            Self::Restarted { restarts, reason, .. } => {
+                fields.insert("restarts".to_owned(), (*restarts).into());
+                fields.insert("reason".to_owned(), reason.to_string().into());
+            }
+            Self::Died { ended, .. } => {
+                fields.insert("reason".to_owned(), ended.to_string().into());
+            }
+            Self::Silent { silent_for: after, .. }
+            | Self::NotReady { after, .. }
+            | Self::StopOverdue { after, .. } => {
+                fields.insert("after_s".to_owned(), after.as_secs_f64().into());
+            }
+            Self::Ready { .. }
+            | Self::Disconnected { .. }
+            | Self::LateCommit { .. }
+            | Self::Unkillable { .. }
+            | Self::NotSpawned { .. }
+            | Self::StartsAfresh
+            | Self::Farewell
+            | Self::Stopped { .. } => {}
+        }
+        event
     }
 
     /// The line of the log about it, for the child called `child`.

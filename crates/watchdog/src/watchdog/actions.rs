@@ -9,6 +9,7 @@ use common::checkpoint::Store;
 use common::event_loop::{Cx, clock};
 use common::exit::Exit;
 use common::role::Role;
+use log::Level;
 use nix::sys::signal::Signal as Kill;
 use serde_json::{Value, json};
 
@@ -62,7 +63,16 @@ impl Watchdog {
             Action::StartedUp => {
                 self.started_up = true;
                 let took = cx.now().saturating_duration_since(self.began);
-                log::info!("started generation={} took={:.3}s", self.config.generation, took.as_secs_f64());
+                let generation = self.config.generation;
+                let event = json!({
+                    "event": "started",
+                    "version": env!("CARGO_PKG_VERSION"),
+                    "pid": std::process::id(),
+                    "incarnation": self.incarnation,
+                    "generation": generation,
+                });
+                let line = format!("started generation={generation} took={:.3}s", took.as_secs_f64());
+                self.happened(Level::Info, &event, &line, cx.now());
                 if self.supervisor.children().all(|child| child.wanted() == Wanted::No) {
                     log::warn!("the configuration asks for no process: nothing to do until it is reloaded");
                 }
@@ -157,6 +167,7 @@ impl Watchdog {
             share: text.shares.get(child.0).ok_or_else(gone)?.as_fd(),
             checkpoint: checkpoint.as_fd(),
             mark: self.pid_file.as_ref().ok_or_else(gone)?.mark(),
+            history: self.history.writer(),
         };
         let living = Incarnation::start(child, place.role, &self.options, &legacy, cx)?;
         let pid = living.pid();
@@ -195,10 +206,15 @@ impl Watchdog {
     fn report(&mut self, child: ChildId, fact: &Fact, now: Instant) {
         if let Some(more) = self.limit(child, fact, now) {
             let line = fact.line(self.name(child)) + &more;
-            match fact.weight() {
-                Weight::Error => self.complain(line),
-                Weight::Warn => log::warn!("{line}"),
-                Weight::Info => log::info!("{line}"),
+            let event = fact.event(self.name(child));
+            let level = match fact.weight() {
+                Weight::Error => Level::Error,
+                Weight::Warn => Level::Warn,
+                Weight::Info => Level::Info,
+            };
+            self.happened(level, &event, &line, now);
+            if level == Level::Error {
+                self.remember(line);
             }
         }
         match fact {

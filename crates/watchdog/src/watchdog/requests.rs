@@ -5,6 +5,7 @@ use std::time::Instant;
 use common::change::{Traffic, told};
 use common::control::Incoming;
 use common::event_loop::{Cx, clock};
+use log::Level;
 use serde_json::{Value, json};
 
 use super::{CHANGES_LOGGED, Key, LastReload, Watchdog, seconds};
@@ -68,7 +69,15 @@ impl Watchdog {
                 if child.is_some() {
                     log::error!("reload refused: {text}");
                 }
-                log::error!("reload refused: nothing has changed generation={}", self.config.generation);
+                let generation = self.config.generation;
+                let event = json!({
+                    "event": "reload_refused",
+                    "refused_by": child.map(|child| self.name(child)),
+                    "generation": generation,
+                    "error": text,
+                });
+                let line = format!("reload refused: nothing has changed generation={generation}");
+                self.happened(Level::Error, &event, &line, now);
                 self.reload_over(Some(text.clone()));
                 Err(text)
             }
@@ -116,7 +125,7 @@ impl Watchdog {
         all
     }
 
-    fn log_changes(&self, changes: &[Value], now: Instant) {
+    fn log_changes(&mut self, changes: &[Value], now: Instant) {
         let word = |change: &Value, key: &str| {
             change.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
         };
@@ -130,12 +139,12 @@ impl Watchdog {
         if changed.len() > CHANGES_LOGGED {
             log::info!("reload: {} more objects", changed.len() - CHANGES_LOGGED);
         }
-        log::info!(
-            "reloaded generation={} changed={} kept={} took={}",
-            self.config.generation,
-            changed.len(),
-            kept.len(),
-            seconds(now.saturating_duration_since(self.reload_began)),
-        );
+        let (generation, changed, kept) = (self.config.generation, changed.len(), kept.len());
+        let took = seconds(now.saturating_duration_since(self.reload_began));
+        let event = json!({
+            "event": "reloaded", "generation": generation, "changed": changed, "kept": kept,
+        });
+        let line = format!("reloaded generation={generation} changed={changed} kept={kept} took={took}");
+        self.happened(Level::Info, &event, &line, now);
     }
 }

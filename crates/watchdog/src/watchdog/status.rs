@@ -59,6 +59,7 @@ impl Watchdog {
                 "children": children,
                 "lateness": lateness::status(self.lateness, now),
                 "resources_refused": self.favour.refused(),
+                "history_error": self.history.error(),
             },
         })
     }

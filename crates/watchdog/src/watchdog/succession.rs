@@ -4,7 +4,9 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use common::event_loop::clock;
 use nix::sys::signal::Signal;
+use serde_json::json;
 
 use super::Watchdog;
 use crate::incarnation::Incarnation;
@@ -40,7 +42,7 @@ impl Watchdog {
 
     /// Gives place to the program that lies where ours did. Signals are blocked: the other one shall hear them. Returns
     /// only if that failed; then the children are started again as after any kill.
-    pub(crate) fn give_place(&self) {
+    pub(crate) fn give_place(&mut self) {
         match self.may_upgrade() {
             Ok(program) => self.upgrade(&program),
             // The last signals that we heard say so.
@@ -48,7 +50,7 @@ impl Watchdog {
         }
     }
 
-    fn upgrade(&self, program: &Path) {
+    fn upgrade(&mut self, program: &Path) {
         let living = || self.places.iter().filter_map(|place| place.living.as_ref());
         for child in living() {
             child.signal(Signal::SIGKILL);
@@ -57,6 +59,11 @@ impl Watchdog {
             log::error!("upgrade: a child does not die: staying with this version");
             return;
         }
+        // What they told last, and that it was not their end.
+        let event = json!({
+            "event": "upgrade", "program": program, "version": env!("CARGO_PKG_VERSION"),
+        });
+        self.history.tell(&event, clock::now());
         let Some(pid_file) = &self.pid_file else { return };
         let stores =
             self.places.iter().filter_map(|place| Some((place.role.name, place.checkpoint.as_ref()?.fd())));

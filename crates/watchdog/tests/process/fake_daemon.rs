@@ -240,7 +240,7 @@ fn main() -> ExitCode {
     }
     match role {
         None => watchdog::run(&options, ROLES, Announcer::new(announce), None).into(),
-        Some(role) => match Inherited::take(options.run_dir) {
+        Some(role) => match Inherited::take(options.run_dir, role.name) {
             Ok(inherited) => (role.run)(inherited).into(),
             Err(_) => Exit::Failed.into(),
         },

@@ -161,6 +161,8 @@ impl Lab {
         let mut names: Vec<String> = fs::read_dir(self.run_dir())
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            // What happened outlives the daemon.
+            .filter(|name| name != "events.jsonl")
             .collect();
         names.sort();
         names

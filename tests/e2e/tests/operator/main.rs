@@ -1,5 +1,6 @@
 //! What an operator has in hand: the init script, and `holdfast` against a daemon that runs.
 
 mod command;
+mod events;
 mod init;
 mod samples;
