@@ -77,9 +77,30 @@ pub struct InstanceStatus {
     pub advertisements: Adverts,
     /// Changes of state since the start.
     pub transitions: u64,
+    /// Why it is in its state, in plain words.
+    pub why: String,
+    /// What makes the effective priority another than the configured one.
+    pub priority_reasons: Vec<String>,
+    /// The last changes of state, the newest first.
+    pub last_transitions: Vec<TransitionStatus>,
     /// The ways of its adverts, its own interface first, where `also_via` names more than that one.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub paths: Vec<PathStatus>,
+}
+
+/// A change of state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TransitionStatus {
+    /// Seconds since it.
+    pub ago_s: u64,
+    /// The state before.
+    pub from: &'static str,
+    /// The state after.
+    pub to: &'static str,
+    /// The effective priority then.
+    pub priority: u8,
+    /// Why, in the words of the log.
+    pub reason: String,
 }
 
 /// A way of adverts.

@@ -33,6 +33,12 @@ impl StateName {
             Self::Master => "master",
         }
     }
+
+    /// The state that the word names.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::Init, Self::Fault, Self::Backup, Self::Master].into_iter().find(|state| state.word() == word)
+    }
 }
 
 impl fmt::Display for StateName {

@@ -36,12 +36,14 @@ use crate::wire::admit::{Admitted, Reject, Settings};
 
 mod guard;
 mod hold;
+mod past;
 mod receive;
 mod reconfigure;
 mod transition;
 mod virtual_link;
 mod ways;
 
+pub(super) use past::{Change, Past};
 pub(super) use transition::notify_group;
 pub(super) use ways::{Condition, View as WayView, Ways};
 
@@ -74,6 +76,7 @@ pub(super) struct Instance {
     /// The address adverts are sent from.
     pub(super) source: Option<IpAddr>,
     pub(super) statistics: Statistics,
+    pub(super) past: Past,
     pub(super) ways: Ways,
     settings: Settings,
     packet: Option<(u8, Arc<AdvertPacket>)>,
@@ -194,6 +197,7 @@ impl Instance {
             removed: false,
             source: None,
             statistics: Statistics::default(),
+            past: Past::default(),
             packet: None,
             announcements: Arc::from([]),
             leased: Arc::from([]),

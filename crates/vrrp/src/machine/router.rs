@@ -36,6 +36,7 @@ mod objects;
 mod picture;
 mod reconfigure;
 mod snapshot;
+mod why;
 
 pub use checkpoint::RestoreError;
 

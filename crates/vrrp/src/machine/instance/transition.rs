@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use super::past::Change;
 use super::{Backup, Cx, Expect, Heard, Instance, Master, Releasing, State, Then};
 use crate::machine::action::{Action, Notification, NotifyState, Object};
 use crate::machine::announce::Announcer;
@@ -343,6 +344,13 @@ impl Instance {
     fn record(&mut self, from: StateName, reason: Reason, cx: &mut Cx<'_>) {
         self.since = cx.now;
         self.statistics.transitions += 1;
+        self.past.push(Change {
+            at: cx.now,
+            from,
+            to: self.state_name(),
+            priority: self.priority,
+            reason: reason.to_string(),
+        });
         cx.out.push(Action::Report(Fact::Transition {
             instance: self.tag.clone(),
             from,

@@ -13,8 +13,9 @@ use serde::{Deserialize, Serialize};
 use super::{Phase, Router};
 use crate::machine::action::Action;
 use crate::machine::address::Lifetime;
+use crate::machine::fact::StateName;
 use crate::machine::id::{Family, InstanceId, Key, LinkName, Vrid};
-use crate::machine::instance::{Backup, Cx, Expect, Heard, Instance, State};
+use crate::machine::instance::{Backup, Change, Cx, Expect, Heard, Instance, State};
 
 const FORMAT: u32 = 1;
 
@@ -25,7 +26,21 @@ struct Saved {
     scripts: Vec<SavedScript>,
     #[serde(default)]
     processes: Vec<SavedProcess>,
+    // Of every instance, also of those that a successor starts afresh.
+    #[serde(default)]
+    pasts: Vec<SavedPast>,
 }
+
+#[derive(Debug, Serialize, Deserialize)]
+struct SavedPast {
+    link: String,
+    ipv6: bool,
+    vrid: u8,
+    changes: Vec<SavedChange>,
+}
+
+/// When in milliseconds since boot, from, to, priority, reason.
+type SavedChange = (u64, String, String, u8, String);
 
 #[derive(Debug, Serialize, Deserialize)]
 struct SavedInstance {
@@ -162,8 +177,18 @@ impl Router {
         let processes = self.processes.values().filter_map(|process| {
             Some(SavedProcess { name: process.plan.name.to_string(), up: process.up? })
         });
+        let pasts = self.by_key.iter().filter_map(|(key, id)| {
+            let past = &self.instances.get(id)?.past;
+            Some(SavedPast {
+                link: key.link.to_string(),
+                ipv6: key.family == Family::Ipv6,
+                vrid: key.vrid.get(),
+                changes: past.iter().map(|change| save_change(change, clock)).collect(),
+            })
+        });
         let saved = Saved {
             format: FORMAT,
+            pasts: pasts.collect(),
             instances: instances.collect(),
             scripts: scripts.collect(),
             processes: processes.collect(),
@@ -207,6 +232,16 @@ impl Router {
                     }
                 }
                 self.resumes.insert(key, (Clocked { state: instance.state, clock }, instance.transitions));
+            }
+        }
+        for past in saved.pasts {
+            let family = if past.ipv6 { Family::Ipv6 } else { Family::Ipv4 };
+            let key = LinkName::new(&past.link).zip(Vrid::new(past.vrid));
+            let key = key.map(|(link, vrid)| Key { link, family, vrid });
+            let known = key.and_then(|key| self.instances.get_mut(self.by_key.get(&key)?));
+            let changes = past.changes.into_iter().filter_map(|change| load_change(change, clock));
+            if let Some(known) = known {
+                changes.for_each(|change| known.past.push(change));
             }
         }
         Ok(())
@@ -286,6 +321,19 @@ fn save(instance: &Instance, clock: Clock) -> Option<SavedState> {
             delayed: backup.delayed,
         }),
     }
+}
+
+fn save_change(change: &Change, clock: Clock) -> SavedChange {
+    let words = (change.from.word().to_owned(), change.to.word().to_owned());
+    (clock.save(change.at) / 1_000_000, words.0, words.1, change.priority, change.reason.clone())
+}
+
+/// Nothing, if another program wrote it.
+fn load_change((at, from, to, priority, reason): SavedChange, clock: Clock) -> Option<Change> {
+    let (_, ago) = clock.load(at.saturating_mul(1_000_000));
+    let at = clock.now.checked_sub(ago)?;
+    let (from, to) = StateName::from_word(&from).zip(StateName::from_word(&to))?;
+    Some(Change { at, from, to, priority, reason })
 }
 
 fn still_held(instance: &Instance, cx: &Cx<'_>) -> bool {

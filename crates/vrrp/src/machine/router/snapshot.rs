@@ -5,11 +5,11 @@ use std::time::Instant;
 use super::Router;
 use crate::machine::fact::StateName;
 use crate::machine::id::{InstanceId, Name};
-use crate::machine::instance::{Instance, State, WayView};
+use crate::machine::instance::{Change, Instance, State, WayView};
 use crate::machine::ledger::Standing;
 use crate::status::{
     Adverts, FileStatus, GroupStatus, IncompatiblePeer, InstanceStatus, MasterStatus, ObjectStatus,
-    PathStatus, ProcessStatus, ScriptStatus, Status,
+    PathStatus, ProcessStatus, ScriptStatus, Status, TransitionStatus,
 };
 
 impl Router {
@@ -124,6 +124,9 @@ impl Router {
                 rejected: instance.rejected().map(|(r, n)| (r.code(), n)).collect(),
             },
             transitions: instance.statistics.transitions,
+            why: self.why(id, instance, now),
+            priority_reasons: self.priority_reasons(id),
+            last_transitions: instance.past.iter().rev().map(|change| transition(change, now)).collect(),
             paths: instance.ways.views(instance.source).map(|view| path(&view, now)).collect(),
         })
     }
@@ -144,6 +147,16 @@ impl Router {
     #[must_use]
     pub fn masters(&self) -> usize {
         self.instances.values().filter(|i| i.state_name() == StateName::Master).count()
+    }
+}
+
+fn transition(change: &Change, now: Instant) -> TransitionStatus {
+    TransitionStatus {
+        ago_s: now.saturating_duration_since(change.at).as_secs(),
+        from: change.from.word(),
+        to: change.to.word(),
+        priority: change.priority,
+        reason: change.reason.clone(),
     }
 }
 

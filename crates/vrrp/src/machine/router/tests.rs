@@ -32,6 +32,7 @@ mod trackers;
 mod unicast;
 mod virtual_link;
 mod ways;
+mod why;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MS: Duration = Duration::from_millis(1);
