@@ -1,11 +1,21 @@
 //! The command line, as design.md 1.2 fixes it.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::connections::Connections;
 use crate::digest::Digest;
+use crate::output::Color;
 use crate::reload::Reload;
+use crate::status::wanted::{Status, joined};
+use crate::top::Top;
+
+/// The words of this process, as the parser wants them.
+pub(crate) fn line() -> Vec<OsString> {
+    joined(std::env::args_os())
+}
 
 /// What the operator asked for.
 #[derive(Debug, Parser)]
@@ -22,6 +32,9 @@ pub(crate) struct Arguments {
     /// Where the daemon has its sockets
     #[arg(long, global = true, value_name = "DIR", default_value = "/run/holdfast")]
     pub(crate) run_dir: PathBuf,
+    /// When to use colours
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value = "auto", alias = "colour")]
+    pub(crate) color: Color,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -34,6 +47,10 @@ pub(crate) enum Command {
     Status(Status),
     /// Show what happened: transitions, faults, verdicts, restarts, reloads
     Events(Events),
+    /// Show everything on one screen, renewed, with what goes through it
+    Top(Top),
+    /// Show the connections in the kernel's table
+    Connections(Connections),
     /// Make the running daemon read its configuration again, wholly or not at all
     Reload(Reload),
     /// Ask a web server as a check would, and print the digest for the check
@@ -86,16 +103,6 @@ pub(crate) enum Compat {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Status {
-    /// Print JSON, for programs
-    #[arg(long)]
-    pub(crate) json: bool,
-    /// Show only this part
-    #[arg(value_enum)]
-    pub(crate) what: Option<What>,
-}
-
-#[derive(Debug, Args)]
 pub(crate) struct Events {
     /// Go on with what comes, until killed
     #[arg(short, long)]
@@ -114,17 +121,6 @@ pub(crate) struct Events {
     pub(crate) filters: Vec<String>,
 }
 
-/// The parts of the status.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum What {
-    /// Virtual routers, groups and tracked scripts
-    Vrrp,
-    /// Virtual and real servers and their checks
-    Servers,
-    /// The processes and the configuration they run
-    Watchdog,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,7 +134,7 @@ mod tests {
             let arguments = Arguments::parse_from(line);
             assert_eq!(arguments.run_dir, PathBuf::from("/r"));
             assert_eq!(arguments.config, PathBuf::from("/etc/holdfast/holdfast.toml"));
-            assert!(matches!(arguments.command, Command::Status(Status { json: true, what: None })));
+            assert!(matches!(arguments.command, Command::Status(Status { json: true, what: None, .. })));
         }
     }
 

@@ -5,6 +5,7 @@
 
 mod check;
 mod cli;
+mod connections;
 mod convert;
 mod digest;
 mod events;
@@ -13,10 +14,12 @@ mod output;
 mod reference;
 mod reload;
 mod roles;
+mod screen;
 mod serve;
 #[cfg(test)]
 mod spoiled;
 mod status;
+mod top;
 mod upgrade;
 
 use std::process::ExitCode;
@@ -27,14 +30,16 @@ use cli::{Arguments, Command};
 use output::Output;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let mut output = Output::standard();
+    let arguments = Arguments::parse_from(cli::line());
+    let mut output = Output::standard(arguments.color);
     let exit = match &arguments.command {
         Command::Check(check) => check::run(check.file.as_deref().unwrap_or(&arguments.config), &mut output),
+        Command::Connections(wanted) => connections::run(&arguments, wanted, &mut output),
         Command::Convert(how) => convert::run(how, &mut output),
         Command::Events(what) => events::run(&arguments, what, &mut output),
         Command::Serve(how) => serve::run(&arguments, how, &mut output),
         Command::Status(what) => status::run(&arguments, what, &mut output),
+        Command::Top(wanted) => top::run(&arguments, wanted, &mut output),
         Command::Upgrade => upgrade::run(&arguments, &mut output),
         Command::Digest(how) => digest::run(how, &mut output),
         Command::Reload(how) => reload::run(&arguments, how, &mut output),

@@ -80,7 +80,7 @@ fn pause() {
 }
 
 fn whole(run_dir: &Path) -> Result<Whole, CallError> {
-    let (value, _faults) = status::gather(run_dir, Some(crate::cli::What::Watchdog))?;
+    let (value, _faults) = status::gather(run_dir, Some(status::wanted::What::Watchdog))?;
     Ok(serde_json::from_value(value).unwrap_or_default())
 }
 

@@ -41,6 +41,8 @@ fn every_option_of_holdfast_is_in_its_page() {
         &["events"],
         &["upgrade"],
         &["digest"],
+        &["connections"],
+        &["top"],
     ] {
         let help = help(arguments);
         let found = options(&help);

@@ -4,3 +4,4 @@ pub mod entries;
 pub mod farm;
 pub mod pair;
 pub mod site;
+pub mod terminal;

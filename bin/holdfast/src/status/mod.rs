@@ -1,22 +1,31 @@
 //! `holdfast status`: asks every process for its part and puts them together.
 
-mod grid;
+pub(crate) mod grid;
+mod health;
 pub(crate) mod model;
 mod process;
+mod select;
 mod servers;
-mod text;
+pub(crate) mod text;
+mod view;
 mod vrrp;
+pub(crate) mod wanted;
+pub(crate) mod watch;
 mod watchdog;
 
 use std::path::Path;
 use std::time::Duration;
 
 use common::control::{CallError, Client};
+use common::event_loop::clock;
 use common::exit::Exit;
 use serde_json::{Map, Value, json};
 
-use crate::cli::{Arguments, Status, What};
+use crate::cli::Arguments;
 use crate::output::Output;
+use select::Selection;
+use view::View;
+use wanted::{Format, Status, What};
 
 /// How long one process may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -25,23 +34,81 @@ const CHILDREN: [(&str, What); 2] = [("vrrp", What::Vrrp), ("checker", What::Ser
 
 /// Asks, merges and prints.
 pub(crate) fn run(arguments: &Arguments, wanted: &Status, output: &mut Output) -> Exit {
-    let (status, faults) = match gather(&arguments.run_dir, wanted.what) {
+    let selection = match Selection::new(wanted) {
+        Ok(selection) => selection,
+        Err(error) => {
+            output.complain(&format!("{error}\n"));
+            return Exit::Config;
+        }
+    };
+    if wanted.quiet {
+        return probe(arguments, wanted, &selection);
+    }
+    if let Some(interval) = wanted.watch {
+        return watch::run(arguments, wanted, &selection, interval, output);
+    }
+    let (mut status, faults) = match gather(&arguments.run_dir, wanted.what) {
         Ok(gathered) => gathered,
         Err(error) => {
             output.complain(&format!("{error}\n"));
             return exit_of(&error);
         }
     };
-    if wanted.json {
+    let found = selection.apply(&mut status);
+    if wanted.format() == Format::Json {
         let text = serde_json::to_string_pretty(&status).unwrap_or_default();
         output.print(&format!("{text}\n"));
-    } else {
-        output.print(&text::render(&status, wanted.what, output.colour));
+    } else if found > 0 {
+        let width = output.width();
+        output.print(&text::render(&status, wanted.what, view(wanted, output.colour, width)));
+    } else if wanted.down && wanted.names.is_empty() {
+        output.print("nothing is down and nothing is in fault\n");
     }
     for fault in &faults {
         output.complain(&format!("{fault}\n"));
     }
+    if found == 0 && !wanted.down {
+        output.complain(&format!("{}\n", nothing(wanted)));
+        return Exit::Failed;
+    }
     if faults.is_empty() { Exit::Done } else { Exit::Failed }
+}
+
+fn view(wanted: &Status, colour: bool, width: Option<usize>) -> View {
+    let wide = wanted.format() == Format::Wide;
+    View { colour, wide, close: !wanted.names.is_empty(), width, now: clock::wall() }
+}
+
+/// Why nothing is shown.
+fn nothing(wanted: &Status) -> String {
+    let states = wanted.states();
+    let states: Vec<&str> = states.iter().map(|state| state.word()).collect();
+    match (wanted.names.is_empty(), states.is_empty()) {
+        (false, true) => format!("nothing is called {}", wanted.names.join(" or ")),
+        (false, false) => {
+            format!("nothing that is called {} is {}", wanted.names.join(" or "), states.join(" or "))
+        }
+        (true, _) => format!("nothing is {}", states.join(" or ")),
+    }
+}
+
+/// Whether all is well, as an exit code.
+fn probe(arguments: &Arguments, wanted: &Status, selection: &Selection) -> Exit {
+    let (mut status, faults) = match gather(&arguments.run_dir, wanted.what) {
+        Ok(gathered) => gathered,
+        Err(error) => return exit_of(&error),
+    };
+    if !faults.is_empty() {
+        return Exit::Failed;
+    }
+    let missing = match wanted.what {
+        Some(What::Vrrp) => status.get("vrrp").is_none_or(Value::is_null),
+        Some(What::Servers) => status.get("checker").is_none_or(Value::is_null),
+        Some(What::Watchdog) | None => false,
+    };
+    let found = selection.apply(&mut status);
+    let fault = health::fault(&status, selection.named());
+    if missing || found == 0 || fault.is_some() { Exit::Failed } else { Exit::Done }
 }
 
 /// The code a failed call ends the command with.

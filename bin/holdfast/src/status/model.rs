@@ -113,7 +113,21 @@ pub(crate) struct Instance {
     pub(crate) incompatible_peers: Vec<IncompatiblePeer>,
     pub(crate) advertisements: Advertisements,
     pub(crate) transitions: u64,
+    pub(crate) why: String,
+    pub(crate) priority_reasons: Vec<String>,
+    pub(crate) last_transitions: Vec<Transition>,
     pub(crate) paths: Vec<Path>,
+}
+
+/// A change of state.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Transition {
+    pub(crate) ago_s: f64,
+    pub(crate) from: String,
+    pub(crate) to: String,
+    pub(crate) priority: u8,
+    pub(crate) reason: String,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -241,7 +255,11 @@ pub(crate) struct VirtualServer {
     pub(crate) suspended: bool,
     pub(crate) leaving: Vec<Leaving>,
     pub(crate) traffic: Option<Traffic>,
+    pub(crate) since_s: Option<f64>,
     pub(crate) real_servers: Vec<RealServer>,
+    /// How many servers there are and how many of them live, where not all are selected.
+    pub(crate) real_servers_all: Option<usize>,
+    pub(crate) real_servers_alive: Option<usize>,
 }
 
 impl VirtualServer {
@@ -251,6 +269,16 @@ impl VirtualServer {
             0 | 1 => self.address.clone(),
             many => format!("{} and {} more", self.address, many - 1),
         }
+    }
+
+    /// How many servers it has, shown or not.
+    pub(crate) fn all(&self) -> usize {
+        self.real_servers_all.unwrap_or(self.real_servers.len())
+    }
+
+    /// How many of them live.
+    pub(crate) fn alive(&self) -> usize {
+        self.real_servers_alive.unwrap_or_else(|| self.real_servers.iter().filter(|real| real.alive).count())
     }
 
     /// What no other service has.

@@ -6,13 +6,17 @@ use serde::Deserialize as _;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::grid::{Cell, Tone, painted};
+use super::grid::{Cell, Tone, wrapped};
 use super::model::Whole;
+use super::view::View;
+use super::wanted::What;
 use super::{process, servers, vrrp, watchdog};
-use crate::cli::What;
+
+/// So many of the things that are wrong are told before the tables.
+const FIRST_PROBLEMS: usize = 20;
 
 /// The whole text.
-pub(super) fn render(status: &Value, what: Option<What>, colour: bool) -> String {
+pub(super) fn render(status: &Value, what: Option<What>, view: View) -> String {
     let whole = match Whole::deserialize(without_nulls(status)) {
         Ok(whole) => whole,
         Err(error) => return format!("the status cannot be shown ({error}); try --json\n"),
@@ -25,13 +29,13 @@ pub(super) fn render(status: &Value, what: Option<What>, colour: bool) -> String
     {
         problems.extend(watchdog::problems(&part));
         problems.extend(process::read(whole.watchdog.as_ref()).problems("watchdog"));
-        parts.push(watchdog::render(&part, &whole, colour));
+        parts.push(watchdog::render(&part, &whole, view));
     }
     if shows(What::Vrrp) {
         if let Some(part) = read(whole.vrrp.as_ref(), "vrrp", &mut problems) {
             problems.extend(process::read(whole.vrrp.as_ref()).problems("vrrp"));
             problems.extend(vrrp::problems(&part));
-            parts.push(vrrp::render(&part, colour));
+            parts.push(vrrp::render(&part, view));
         } else if what.is_some() {
             parts.push("no virtual router is configured\n".to_owned());
         }
@@ -40,20 +44,29 @@ pub(super) fn render(status: &Value, what: Option<What>, colour: bool) -> String
         if let Some(part) = read(whole.checker.as_ref(), "checker", &mut problems) {
             problems.extend(process::read(whole.checker.as_ref()).problems("checker"));
             problems.extend(servers::problems(&part));
-            parts.push(servers::render(&part, colour));
+            parts.push(servers::render(&part, view));
         } else if what.is_some() {
             parts.push("no virtual server is configured\n".to_owned());
         }
     }
-    let mut out = String::new();
-    for problem in problems {
-        out.push_str(&painted(&Cell(format!("! {problem}"), Tone::Bad), colour));
-        out.push('\n');
+    parts.retain(|part| !part.is_empty());
+    let mut out = told(&problems, view);
+    out.push_str(&parts.join("\n"));
+    out
+}
+
+/// What is wrong, one line each; of very many the first.
+fn told(problems: &[String], view: View) -> String {
+    let shown = if view.wide { usize::MAX } else { FIRST_PROBLEMS };
+    let mut lines: Vec<String> = problems.iter().take(shown).map(|problem| format!("! {problem}")).collect();
+    if let more @ 1.. = problems.len().saturating_sub(shown) {
+        lines.push(format!("! and {more} more: see holdfast status --down, or -o wide"));
     }
+    let lines = lines.into_iter().map(|line| wrapped(&Cell(line, Tone::Bad), 0, view.colour, view.room()));
+    let mut out: String = lines.collect();
     if !out.is_empty() {
         out.push('\n');
     }
-    out.push_str(&parts.join("\n"));
     out
 }
 
@@ -69,7 +82,7 @@ fn read<T: DeserializeOwned>(part: Option<&Value>, name: &str, problems: &mut Ve
 }
 
 /// The value with every null left out, so that what is null is shown as empty.
-fn without_nulls(value: &Value) -> Value {
+pub(crate) fn without_nulls(value: &Value) -> Value {
     match value {
         Value::Object(map) => {
             let kept = map.iter().filter(|(_, value)| !value.is_null());
@@ -81,7 +94,7 @@ fn without_nulls(value: &Value) -> Value {
 }
 
 /// A span of time as one reads it at a glance: the two largest units.
-pub(super) fn ago(seconds: f64) -> String {
+pub(crate) fn ago(seconds: f64) -> String {
     let Ok(time) = Duration::try_from_secs_f64(seconds) else { return "?".to_owned() };
     let all = time.as_secs();
     let (days, hours, minutes) = (all / 86_400, all / 3600 % 24, all / 60 % 60);

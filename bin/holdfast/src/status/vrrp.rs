@@ -3,8 +3,9 @@
 use serde_json::Value;
 
 use super::grid::{Cell, Grid, Tone};
-use super::model::{Instance, Path, Vrrp};
+use super::model::{Instance, Path, Transition, Vrrp};
 use super::text::{ago, plain};
+use super::view::View;
 
 /// What is wrong with the virtual routers.
 pub(super) fn problems(part: &Vrrp) -> Vec<String> {
@@ -89,66 +90,133 @@ fn words(path: &Path) -> String {
     format!("path {}: {}", path.path, if text.is_empty() { "nothing heard yet" } else { text.as_str() })
 }
 
+/// More instances than this are told in a row each, with remarks only where something is wrong.
+const FEW: usize = 20;
+
 /// The tables of the VRRP process.
-pub(super) fn render(part: &Vrrp, colour: bool) -> String {
-    let titles = [
-        "INSTANCE",
-        "STATE",
-        "FOR",
-        "PRIORITY",
-        "INTERFACE",
-        "VRID",
-        "VER",
-        "MASTER",
-        "SENT",
-        "RECEIVED",
-        "ADDRESSES",
-    ];
+pub(super) fn render(part: &Vrrp, view: View) -> String {
+    let mut blocks = Vec::new();
+    if !part.instances.is_empty() {
+        blocks.push(instances(part, view));
+    }
+    blocks.extend(grids(part).iter().map(|grid| grid.render(0, view.colour, view.room())));
+    if let Some(sync) = &part.ipvs_sync {
+        let running = if sync.running.is_empty() { "none".to_owned() } else { sync.running.join(" and ") };
+        blocks.push(format!("IPVS SYNC {running} on {}, id {}\n", sync.interface, sync.id));
+    }
+    blocks.join("\n")
+}
+
+fn instances(part: &Vrrp, view: View) -> String {
+    let few = view.detailed() || part.instances.len() <= FEW;
+    let mut titles = vec!["INSTANCE", "STATE", "FOR", "PRIORITY", "INTERFACE", "VRID"];
+    titles.extend(if view.wide {
+        &["VER", "MASTER", "SENT", "RECEIVED", "ADDRESSES"][..]
+    } else {
+        &["ADDRESSES"]
+    });
     let mut grid = Grid::new(&titles);
     for instance in &part.instances {
+        grid.row(row(instance, view));
+        remarks(instance, few, view, &mut grid);
+    }
+    let mut out = String::new();
+    if !few {
+        out.push_str(&summary(part));
+    }
+    out.push_str(&grid.render(0, view.colour, view.room()));
+    out
+}
+
+fn summary(part: &Vrrp) -> String {
+    let mut states = std::collections::BTreeMap::<&str, usize>::new();
+    for instance in &part.instances {
+        *states.entry(&instance.state).or_default() += 1;
+    }
+    let states: Vec<String> = states.iter().map(|(state, count)| format!("{count} {state}")).collect();
+    format!("{} virtual routers: {}\n\n", part.instances.len(), states.join(", "))
+}
+
+fn row(instance: &Instance, view: View) -> Vec<Cell> {
+    let addresses: Vec<String> = instance.addresses.iter().map(address).collect();
+    let mut cells = vec![
+        instance.name.as_str().into(),
+        state(&instance.state),
+        instance.since_s.map(ago).unwrap_or_default().into(),
+        priority(instance).into(),
+        instance.interface.as_str().into(),
+        instance.virtual_router_id.to_string().into(),
+    ];
+    if view.wide {
         let adverts = &instance.advertisements;
-        let addresses: Vec<String> = instance.addresses.iter().map(address).collect();
         let master = if instance.state == "master" { Some("this node") } else { instance.master.as_deref() };
-        grid.row(vec![
-            instance.name.as_str().into(),
-            state(&instance.state),
-            instance.since_s.map(ago).unwrap_or_default().into(),
-            priority(instance).into(),
-            instance.interface.as_str().into(),
-            instance.virtual_router_id.to_string().into(),
+        cells.extend([
             instance.version.to_string().into(),
             master.unwrap_or("-").into(),
             adverts.sent.to_string().into(),
             adverts.received.to_string().into(),
-            addresses.join(" ").into(),
         ]);
+    }
+    cells.push(match addresses.as_slice() {
+        [first, _, ..] if !view.detailed() => format!("{first} +{}", addresses.len() - 1).into(),
+        _ => addresses.join(" ").into(),
+    });
+    cells
+}
+
+/// Why it is so, and what there is to know besides.
+fn remarks(instance: &Instance, few: bool, view: View, grid: &mut Grid) {
+    if instance.state == "fault" || !few {
         for fault in &instance.faults {
             grid.remark(format!("fault: {fault}"), Tone::Bad);
         }
-        for path in &instance.paths {
-            let tone = if path.lost.is_some() { Tone::Bad } else { Tone::Calm };
-            grid.remark(words(path), tone);
-        }
-        if instance.handing_over {
-            grid.remark("handing over: the addresses stay until the successor is heard", Tone::Calm);
-        }
-        if adverts.send_failed > 0 {
-            grid.remark(format!("{} advertisements could not be sent", adverts.send_failed), Tone::Bad);
-        }
-        for (reason, count) in adverts.rejected.iter().filter(|(_, count)| **count > 0) {
-            grid.remark(format!("rejected {count}: {reason}"), Tone::Calm);
-        }
-        if instance.transitions > 1 {
-            grid.remark(format!("{} transitions since start", instance.transitions), Tone::Plain);
+    } else if !instance.why.is_empty() {
+        grid.remark(instance.why.as_str(), Tone::Calm);
+    }
+    if instance.handing_over && instance.why.is_empty() {
+        grid.remark("handing over: the addresses stay until the successor is heard", Tone::Calm);
+    }
+    for path in instance.paths.iter().filter(|path| few || path.lost.is_some()) {
+        let tone = if path.lost.is_some() { Tone::Bad } else { Tone::Calm };
+        grid.remark(words(path), tone);
+    }
+    let adverts = &instance.advertisements;
+    if adverts.send_failed > 0 {
+        grid.remark(format!("{} advertisements could not be sent", adverts.send_failed), Tone::Bad);
+    }
+    if !few {
+        return;
+    }
+    if !instance.priority_reasons.is_empty() {
+        grid.remark(
+            format!("priority {}: {}", priority(instance), instance.priority_reasons.join(", ")),
+            Tone::Calm,
+        );
+    }
+    for (reason, count) in adverts.rejected.iter().filter(|(_, count)| **count > 0) {
+        grid.remark(format!("rejected {count}: {reason}"), Tone::Calm);
+    }
+    if instance.transitions > 1 {
+        grid.remark(format!("{} transitions since start", instance.transitions), Tone::Plain);
+    }
+    if view.detailed() {
+        for change in &instance.last_transitions {
+            let Transition { ago_s, from, to, priority, reason } = change;
+            let when = view.moment(*ago_s);
+            grid.remark(format!("{when} {from} -> {to}, priority {priority}: {reason}"), Tone::Plain);
         }
     }
-    let mut out = grid.render(0, colour);
+}
+
+/// What the instances depend on.
+fn grids(part: &Vrrp) -> Vec<Grid> {
+    let mut grids = Vec::new();
     if !part.sync_groups.is_empty() {
         let mut grid = Grid::new(&["GROUP", "STATE", "INSTANCES"]);
         for group in &part.sync_groups {
             grid.row(vec![group.name.as_str().into(), state(&group.state), group.instances.join(" ").into()]);
         }
-        out.push_str(&format!("\n{}", grid.render(0, colour)));
+        grids.push(grid);
     }
     if !part.scripts.is_empty() {
         let mut grid = Grid::new(&["SCRIPT", "STATE", "LAST EXIT", "RUNS"]);
@@ -161,7 +229,7 @@ pub(super) fn render(part: &Vrrp, colour: bool) -> String {
                 script.runs.to_string().into(),
             ]);
         }
-        out.push_str(&format!("\n{}", grid.render(0, colour)));
+        grids.push(grid);
     }
     if !part.processes.is_empty() {
         let mut grid = Grid::new(&["PROCESS", "STATE", "COUNT", "WANTED", "PROGRAM"]);
@@ -174,7 +242,7 @@ pub(super) fn render(part: &Vrrp, colour: bool) -> String {
                 process.program.as_str().into(),
             ]);
         }
-        out.push_str(&format!("\n{}", grid.render(0, colour)));
+        grids.push(grid);
     }
     if !part.files.is_empty() {
         let mut grid = Grid::new(&["FILE", "NUMBER", "PATH"]);
@@ -182,7 +250,7 @@ pub(super) fn render(part: &Vrrp, colour: bool) -> String {
             let number = file.number.to_string();
             grid.row(vec![file.name.as_str().into(), number.into(), file.path.as_str().into()]);
         }
-        out.push_str(&format!("\n{}", grid.render(0, colour)));
+        grids.push(grid);
     }
     if !part.objects.is_empty() {
         let mut grid = Grid::new(&["ROUTE, RULE", "OF", "STATE"]);
@@ -194,11 +262,7 @@ pub(super) fn render(part: &Vrrp, colour: bool) -> String {
             let owner = object.instance.as_deref().unwrap_or("static");
             grid.row(vec![object.object.as_str().into(), owner.into(), state]);
         }
-        out.push_str(&format!("\n{}", grid.render(0, colour)));
+        grids.push(grid);
     }
-    if let Some(sync) = &part.ipvs_sync {
-        let running = if sync.running.is_empty() { "none".to_owned() } else { sync.running.join(" and ") };
-        out.push_str(&format!("\nIPVS SYNC {running} on {}, id {}\n", sync.interface, sync.id));
-    }
-    out
+    grids
 }

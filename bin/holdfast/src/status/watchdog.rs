@@ -4,6 +4,7 @@ use super::grid::{Cell, Grid, Tone};
 use super::model::{Watchdog, Whole};
 use super::process;
 use super::text::{ago, plain, took};
+use super::view::View;
 
 /// What is wrong with the processes.
 pub(super) fn problems(part: &Watchdog) -> Vec<String> {
@@ -26,7 +27,7 @@ fn is_up(state: &str) -> bool {
 }
 
 /// The head of the status.
-pub(super) fn render(part: &Watchdog, whole: &Whole, colour: bool) -> String {
+pub(super) fn render(part: &Watchdog, whole: &Whole, view: View) -> String {
     let on = whole.router_id.as_ref().map_or(String::new(), |id| format!(" on {id}"));
     let mut out = format!("Holdfast {}{on}, up {}\n", whole.version, ago(part.uptime_s));
     let config = &part.config;
@@ -34,10 +35,10 @@ pub(super) fn render(part: &Watchdog, whole: &Whole, colour: bool) -> String {
         at if at.is_empty() => String::new(),
         at => format!(", loaded {at}"),
     };
-    out.push_str(&format!("{}, generation {}{loaded}", config.path, config.generation));
+    out.push_str(&format!("{}, generation {}{loaded}\n", config.path, config.generation));
     if let Some(reload) = &config.last_reload {
         let verdict = if reload.ok { "done" } else { "refused" };
-        out.push_str(&format!("; last reload {verdict} {}", plain(&reload.at)));
+        out.push_str(&format!("last reload {verdict} {}\n", plain(&reload.at)));
     }
     out.push('\n');
     let mut grid = Grid::new(&["PROCESS", "STATE", "PID", "UP", "RESTARTS", "HELLO"]);
@@ -75,6 +76,6 @@ pub(super) fn render(part: &Watchdog, whole: &Whole, colour: bool) -> String {
             grid.remark(remark, Tone::Calm);
         }
     }
-    out.push_str(&grid.render(0, colour));
+    out.push_str(&grid.render(0, view.colour, view.room()));
     out
 }

@@ -4,3 +4,5 @@ mod command;
 mod events;
 mod init;
 mod samples;
+mod status;
+mod top;

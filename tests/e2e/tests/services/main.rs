@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use lab::uml::Uml;
 
+mod connections;
 mod kernel;
 mod leaving;
 mod pool;

@@ -71,7 +71,7 @@ impl Router {
         let file = |name: &Name| self.files.get(name).copied().unwrap_or(0);
         let process = |name: &Name| self.processes.get(name).map_or(Reading::Pending, Process::reading);
         let trackers = self.index.trackers(id);
-        let worded = trackers.into_iter().filter_map(|tracker| {
+        let worded = trackers.iter().filter_map(|tracker| {
             let weight = track::assess([tracker], &self.links, script, file, process).weight;
             (weight != 0).then(|| format!("{weight:+} {}", worded(tracker, weight, file)))
         });
