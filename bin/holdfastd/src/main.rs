@@ -9,13 +9,14 @@ mod start;
 use std::process::ExitCode;
 
 use common::exit::Exit;
-use common::sys::inherit;
+use common::sys::{inherit, memory};
 use watchdog::{Announcer, Failure};
 
 use cli::{Line, Mode};
 use roles::ROLES;
 
 fn main() -> ExitCode {
+    memory::stay_small();
     let line = match cli::parse(std::env::args_os(), ROLES) {
         Ok(line) => line,
         Err(error) => {

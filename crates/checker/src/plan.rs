@@ -8,6 +8,7 @@
 mod check;
 mod conflict;
 mod endpoint;
+mod likeness;
 mod range;
 mod server;
 mod service;
@@ -30,6 +31,7 @@ use common::surroundings::{self, Surroundings};
 
 use crate::checks::Kind;
 use crate::machine::schedule::Timing;
+use likeness::Likeness;
 pub use table::TableSettings;
 
 /// The whole of it.
@@ -75,7 +77,7 @@ pub struct VirtualServer {
     pub real_servers: Vec<RealServer>,
 }
 
-/// One real server of a virtual server.
+/// One real server of a virtual server: there can be ten thousand, so what they have in common they share.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RealServer {
     /// Its address.
@@ -84,6 +86,13 @@ pub struct RealServer {
     pub port: Option<u16>,
     /// Its share.
     pub weight: u32,
+    /// All else: shared by all servers that have it alike.
+    pub terms: Rc<Terms>,
+}
+
+/// What is mostly alike in all servers of a virtual server, and often in all there are.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Terms {
     /// How packets get there.
     pub forward: Forward,
     /// No new connections above this many; 0: no limit.
@@ -100,14 +109,23 @@ pub struct RealServer {
     pub slow_start: Duration,
     /// What is run when it turns.
     pub notify: Notify,
-    /// What it is judged by.
-    pub checks: Vec<Check>,
+    /// What it is judged by; [`RealServer::checks`] has them with their targets.
+    pub checks: Box<[CheckAt]>,
     /// How many of them must pass.
     pub needed: Needed,
 }
 
+/// A check without the address of the server.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CheckAt {
+    /// The port it connects to; 0 where it does not connect to one.
+    pub port: u16,
+    /// How.
+    pub settings: Rc<CheckSettings>,
+}
+
 /// How many checks of a server must pass.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Needed {
     /// All.
     #[default]
@@ -127,7 +145,7 @@ impl Needed {
 }
 
 /// What is run when something turns.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Notify {
     /// To the better.
     pub up: Option<CommandLine>,
@@ -138,8 +156,8 @@ pub struct Notify {
 /// A check of one target. Equal checks are one check, whoever asked for them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Check {
-    /// Where it connects to. (A check that does not connect has the real server's address.)
-    pub target: SocketAddr,
+    address: IpAddr,
+    port: u16,
     /// How.
     pub settings: Rc<CheckSettings>,
 }
@@ -196,7 +214,7 @@ impl VirtualServer {
 
     /// Whether some servers wait until the others are not enough.
     pub fn has_backups(&self) -> bool {
-        self.real_servers.iter().any(|server| server.backup)
+        self.real_servers.iter().any(|server| server.terms.backup)
     }
 }
 
@@ -204,6 +222,26 @@ impl RealServer {
     /// Its place in the kernel's table under this service.
     pub fn key(&self, service: ServiceKey) -> DestinationKey {
         destination(self.address, self.port, service)
+    }
+
+    /// What it is judged by.
+    pub fn checks(&self) -> impl ExactSizeIterator<Item = Check> {
+        self.terms.checks.iter().map(|check| check.of(self.address))
+    }
+}
+
+impl CheckAt {
+    /// The check of the server with this address.
+    fn of(&self, server: IpAddr) -> Check {
+        let address = self.settings.dial.address.unwrap_or(server);
+        Check { address, port: self.port, settings: Rc::clone(&self.settings) }
+    }
+}
+
+impl Check {
+    /// Where it connects to. (A check that does not connect has the real server's address.)
+    pub fn target(&self) -> SocketAddr {
+        SocketAddr::new(self.address, self.port)
     }
 }
 
@@ -279,6 +317,8 @@ fn read(
         checker.finish(d);
     }
     let mut seen = conflict::Services::default();
+    let mut alike = Likeness::default();
+    known.iter().flatten().for_each(|server| alike.note(server));
     let mut known = known.into_iter();
     let tables = root.list("virtual_server", d);
     for index in 0..tables.len() {
@@ -293,7 +333,8 @@ fn read(
             table.finish(d);
             server
         });
-        if let Some(server) = server {
+        if let Some(mut server) = server {
+            alike.share(&mut server);
             found(Rc::new(server));
         }
     }

@@ -199,7 +199,7 @@ fn real_server_changes(object: &str, old: &VirtualServer, new: &VirtualServer, l
     for (index, server) in old.real_servers.iter().enumerate() {
         if !kept.contains(&index) {
             // One that drains keeps its connections.
-            let traffic = if server.drain.is_zero() { Traffic::All } else { Traffic::New };
+            let traffic = if server.terms.drain.is_zero() { Traffic::All } else { Traffic::New };
             list.push(Change::new(label(old, server), ChangeKind::Removed, String::new(), traffic));
         }
     }
@@ -212,6 +212,7 @@ fn real_server_changes(object: &str, old: &VirtualServer, new: &VirtualServer, l
 fn real_server(old: &RealServer, new: &RealServer) -> Words {
     let mut words = Words::default();
     words.differ(Traffic::New, "weight", &old.weight, &new.weight);
+    let (old, new) = (&old.terms, &new.terms);
     words.differ(Traffic::All, "forward", &old.forward, &new.forward);
     words.differ(Traffic::New, "upper_threshold", &old.upper_threshold, &new.upper_threshold);
     words.differ(Traffic::New, "lower_threshold", &old.lower_threshold, &new.lower_threshold);

@@ -453,7 +453,6 @@ impl App for Checker {
 
     fn start(&mut self, checkpoint: Option<Vec<u8>>, cx: &mut AppCx<'_, Key>) -> Result<(), StartError> {
         self.running = Some(Running::start(&self.plan, &self.run_dir, checkpoint, cx)?);
-        memory::give_back();
         Ok(())
     }
 
@@ -549,7 +548,6 @@ impl App for Checker {
             // What is equal is kept once.
             self.plan.virtual_servers = running.pool.plans();
         }
-        memory::give_back();
     }
 
     fn refresh(&mut self, _cx: &mut AppCx<'_, Key>) {

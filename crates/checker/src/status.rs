@@ -62,7 +62,7 @@ fn virtual_server(
         Some(real_server(server, planned, services, counts))
     });
     let first = services.first();
-    let forward = view.plan.real_servers.first().map(|server| server.forward.to_string());
+    let forward = view.plan.real_servers.first().map(|server| server.terms.forward.to_string());
     json!({
         "address": first.map(address),
         "addresses": services.iter().map(address).collect::<Vec<_>>(),
@@ -117,11 +117,11 @@ fn real_server(
         "alive": view.alive,
         "weight": planned.weight,
         "effective_weight": view.effective_weight,
-        "backup": planned.backup,
+        "backup": planned.terms.backup,
         "standby": view.standby,
         "slow_start": view.slow_start,
-        "forward": planned.forward.to_string(),
-        "inhibit_on_failure": planned.inhibit_on_failure,
+        "forward": planned.terms.forward.to_string(),
+        "inhibit_on_failure": planned.terms.inhibit_on_failure,
         "active_connections": sum(|found| found.active),
         "inactive_connections": sum(|found| found.inactive),
         "persistent_connections": sum(|found| found.persistent),

@@ -31,7 +31,7 @@ use crate::exit::Exit;
 use crate::history::Outbox;
 use crate::log::timestamp;
 use crate::surroundings::{Favour, Surroundings};
-use crate::sys::inherit;
+use crate::sys::{inherit, memory};
 use lateness::Watch;
 
 /// The variable that tells a child its descriptors: `listener,config,life_line,checkpoint,mark,history`.
@@ -245,7 +245,8 @@ struct Child<A: App> {
     _life_line_registration: Registration<ChildKey<A::Key>>,
     life_line: UnixStream,
     store: Store,
-    saved: Option<Vec<u8>>,
+    /// The same, where it is small enough to travel in the answer to a hello.
+    carried: Option<Vec<u8>>,
     incoming: Vec<Incoming>,
     history: Outbox,
     /// Who asked for `events`.
@@ -317,7 +318,8 @@ fn try_run<A: App>(inherited: Inherited, mut app: A) -> Result<Exit, StartError>
     let registration = cx.registry().add(&life_line, ChildKey::LifeLine, Interest::Read);
     let registration = registration.map_err(|error| failed("life line", error))?;
     let saved = inherited.checkpoint.load();
-    app.start(saved.clone(), &mut cx)?;
+    let carried = saved.clone().filter(|state| state.len() <= HELLO_CHECKPOINT);
+    app.start(saved, &mut cx)?;
     let control = Server::new(inherited.listener, ChildKey::Control, &cx);
     let mut child = Child {
         app,
@@ -325,7 +327,7 @@ fn try_run<A: App>(inherited: Inherited, mut app: A) -> Result<Exit, StartError>
         _life_line_registration: registration,
         life_line,
         store: inherited.checkpoint,
-        saved,
+        carried,
         incoming: Vec::new(),
         history: inherited.history,
         subscribers: Vec::new(),
@@ -337,6 +339,8 @@ fn try_run<A: App>(inherited: Inherited, mut app: A) -> Result<Exit, StartError>
         lateness: Watch::default(),
     };
     child.settled(&mut cx);
+    // What only the start needed.
+    memory::give_back();
     event_loop.run(&mut child).map_err(|error| failed("waiting for events", error))
 }
 
@@ -413,13 +417,12 @@ impl<A: App> Child<A> {
 
     fn hello(&mut self, cx: &AppCx<'_, A::Key>) -> Value {
         let lateness = cx.lateness();
-        let checkpoint = self.saved.as_ref().filter(|state| state.len() <= HELLO_CHECKPOINT);
         json!({
             "pid": std::process::id(),
             "progress": self.app.progress(),
             "lateness_us": lateness::micros(lateness.last),
             "lateness_worst_us": lateness::micros(lateness.worst),
-            "checkpoint": checkpoint.map(|state| base64::engine::general_purpose::STANDARD.encode(state)),
+            "checkpoint": self.carried.as_ref().map(|state| base64::engine::general_purpose::STANDARD.encode(state)),
         })
     }
 
@@ -482,6 +485,7 @@ impl<A: App> Child<A> {
         let Prepared { share, changed } = self.prepared.take().ok_or("nothing is prepared")?;
         if changed {
             self.app.commit(cx);
+            memory::give_back();
             for telling in &mut self.telling {
                 telling.from = 0;
                 telling.text.clear();
@@ -559,7 +563,7 @@ impl<A: App> Process for Child<A> {
         self.publish(events, cx.now());
         let Some(state) = self.app.checkpoint() else { return };
         match self.store.save(&state) {
-            Ok(()) => self.saved = Some(state),
+            Ok(()) => self.carried = Some(state).filter(|state| state.len() <= HELLO_CHECKPOINT),
             Err(error) => log::warn!("checkpoint not saved: a restart would start afresh: {error}"),
         }
     }

@@ -27,7 +27,7 @@ impl Default for Journal {
 impl Journal {
     /// Whatever becomes of the attempt, the operator should look.
     pub fn warned(check: &plan::Check, words: &str) {
-        let (kind, target) = (check.settings.kind.name(), check.target);
+        let (kind, target) = (check.settings.kind.name(), check.target());
         log::warn!(
             "a check has found what somebody should look at type={kind} target={target} warning=\"{words}\""
         );
@@ -36,7 +36,7 @@ impl Journal {
     /// An attempt failed; nothing changed by it alone.
     pub fn failed(&mut self, check: &plan::Check, reason: &str, now: Instant) {
         if let Verdict::Log { suppressed } = self.failures.ask(now) {
-            let (kind, target) = (check.settings.kind.name(), check.target);
+            let (kind, target) = (check.settings.kind.name(), check.target());
             let held = suppressed_words(suppressed);
             log::info!("check failed type={kind} target={target} reason=\"{reason}\"{held}");
         }
@@ -45,7 +45,7 @@ impl Journal {
     /// This machine was in the way of an attempt: the verdict stays as it was.
     pub fn local(&mut self, check: &plan::Check, reason: &str, now: Instant) {
         if let Verdict::Log { suppressed } = self.local.ask(now) {
-            let (kind, target) = (check.settings.kind.name(), check.target);
+            let (kind, target) = (check.settings.kind.name(), check.target());
             let held = suppressed_words(suppressed);
             log::warn!(
                 "check not possible, the server keeps its state type={kind} target={target} reason=\"{reason}\"{held}"

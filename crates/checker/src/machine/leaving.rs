@@ -28,10 +28,10 @@ impl Leaving {
         Self {
             address: server.address,
             port: server.port,
-            forward: server.forward,
-            upper_threshold: server.upper_threshold,
-            lower_threshold: server.lower_threshold,
-            until: now + server.drain,
+            forward: server.terms.forward,
+            upper_threshold: server.terms.upper_threshold,
+            lower_threshold: server.terms.lower_threshold,
+            until: now + server.terms.drain,
         }
     }
 

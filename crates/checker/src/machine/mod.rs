@@ -6,9 +6,11 @@
 //! is the whole set.
 
 mod checkpoint;
+mod few;
 mod leaving;
 mod pool;
 mod real_server;
+mod roster;
 pub mod schedule;
 mod virtual_server;
 mod weight;

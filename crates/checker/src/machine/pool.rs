@@ -5,6 +5,7 @@
 //! and reload are one operation, [`Pool::reconfigure`]: a start is a reload from nothing.
 
 mod certificate;
+mod check;
 mod farewell;
 mod leave;
 mod reconfigure;
@@ -20,32 +21,16 @@ use std::time::{Duration, Instant};
 use common::ipvs::{DestinationKey, ServiceKey, Table};
 
 use super::real_server::{Link, RealServer};
-use super::schedule::{Beat, Due, Meaning, Schedule, Spread};
+use super::roster::Roster;
+use super::schedule::{Beat, Due, Meaning, Moment, Spread};
 use super::virtual_server::VirtualServer;
 use super::weight::Ramp;
 use super::{Action, Actions, CheckId, Event, RealServerId, Subject, Turn, VirtualServerId};
-use crate::checks::{Verdict, Weight, Words};
+use crate::checks::{Verdict, Words};
 use crate::plan;
-use certificate::Certificate;
+use check::{Check, Last};
 use farewell::Departed;
 pub use view::{CheckView, LeavingView, RealServerView, VirtualServerView};
-
-/// A check and who asked for it.
-#[derive(Clone, Debug)]
-pub(super) struct Check {
-    pub(super) plan: plan::Check,
-    pub(super) schedule: Schedule,
-    pub(super) subscribers: BTreeSet<RealServerId>,
-    /// What its last pass made of the weight.
-    pub(super) weight: Option<Weight>,
-    pub(super) identity: u64,
-    last: Option<Last>,
-    since: Instant,
-    attempts: u64,
-    failures: u64,
-    local_errors: u64,
-    certificate: Option<Certificate>,
-}
 
 /// What is due besides attempts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,13 +41,6 @@ enum Alarm {
     Leaving(VirtualServerId),
 }
 
-/// The last outcome.
-#[derive(Clone, Debug)]
-struct Last {
-    words: Words,
-    took: Duration,
-}
-
 /// The set.
 #[derive(Debug)]
 pub struct Pool {
@@ -71,13 +49,14 @@ pub struct Pool {
     epoch: (Instant, Duration),
     spread: Spread,
     last_id: u32,
-    checks: BTreeMap<CheckId, Check>,
-    by_plan: BTreeMap<plan::Check, CheckId>,
-    virtual_servers: BTreeMap<VirtualServerId, VirtualServer>,
+    checks: Roster<CheckId, Check>,
+    /// The same by a part of what identifies them, which some have in common.
+    by_identity: BTreeSet<(u32, CheckId)>,
+    virtual_servers: Roster<VirtualServerId, VirtualServer>,
     /// In the order of the plan.
     order: Vec<VirtualServerId>,
-    servers: BTreeMap<RealServerId, RealServer>,
-    deadlines: BTreeSet<(Instant, CheckId)>,
+    servers: Roster<RealServerId, RealServer>,
+    deadlines: BTreeSet<(Moment, CheckId)>,
     alarms: BTreeSet<(Instant, Alarm)>,
     /// The addresses that this machine holds, of those that are watched.
     held: BTreeSet<IpAddr>,
@@ -104,11 +83,11 @@ impl Pool {
             epoch: (now, uptime),
             spread: Spread::new(seed),
             last_id: 0,
-            checks: BTreeMap::new(),
-            by_plan: BTreeMap::new(),
-            virtual_servers: BTreeMap::new(),
+            checks: Roster::new(),
+            by_identity: BTreeSet::new(),
+            virtual_servers: Roster::new(),
             order: Vec::new(),
-            servers: BTreeMap::new(),
+            servers: Roster::new(),
             deadlines: BTreeSet::new(),
             alarms: BTreeSet::new(),
             held: BTreeSet::new(),
@@ -144,7 +123,7 @@ impl Pool {
 
     /// When something is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let attempt = self.deadlines.first().map(|(at, _)| *at);
+        let attempt = self.deadlines.first().map(|(at, _)| self.beat.instant(*at));
         let alarm = self.alarms.first().map(|(at, _)| *at);
         attempt.into_iter().chain(alarm).min()
     }
@@ -156,7 +135,8 @@ impl Pool {
 
     /// Acts on everything that is due.
     pub fn handle_timeout(&mut self, now: Instant, out: &mut Actions) {
-        while let Some((at, id)) = self.deadlines.first().copied().filter(|(at, _)| *at <= now) {
+        let moment = self.beat.moment(now);
+        while let Some((at, id)) = self.deadlines.first().copied().filter(|(at, _)| *at <= moment) {
             self.deadlines.remove(&(at, id));
             let Some(check) = self.checks.get_mut(&id) else { continue };
             match check.schedule.due(&check.plan.settings.timing, now, self.beat) {
@@ -201,35 +181,35 @@ impl Pool {
         }
         let up = check.schedule.belief().up();
         if up != before {
-            check.since = now;
+            check.since = self.beat.moment(now);
         }
-        let weight_before = check.weight;
+        let weight_before = check.weight();
         match &verdict {
-            Verdict::Pass { weight, .. } => check.weight = *weight,
+            Verdict::Pass { weight, .. } => check.set_weight(*weight),
             Verdict::Fail(words) => {
-                check.failures += 1;
+                check.failures = check.failures.saturating_add(1);
                 if check.plan.settings.log_all_failures || (up && meaning == Meaning::Same) {
                     out.push(Action::Failed(id, words.clone()));
                 }
             }
             Verdict::Unknown(words) => {
-                check.local_errors += 1;
+                check.local_errors = check.local_errors.saturating_add(1);
                 out.push(Action::Local(id, words.clone()));
             }
         }
-        let weight_changed = check.weight != weight_before;
+        let weight_changed = check.weight() != weight_before;
         let words = match verdict {
             Verdict::Unknown(words) => Words::Owned(format!("not checked: {words}")),
             Verdict::Pass { words, .. } | Verdict::Fail(words) => words,
         };
         if meaning == Meaning::Same && !weight_changed {
-            check.last = Some(Last { words, took });
+            check.last = Some(Last::new(words, took));
             return;
         }
         let reason = format!("{} check: {words}", check.plan.settings.kind.name());
-        check.last = Some(Last { words, took });
+        check.last = Some(Last::new(words, took));
         self.changed = true;
-        for server in check.subscribers.clone() {
+        for server in check.subscribers.clone().iter().copied() {
             if meaning == Meaning::First
                 && let Some(link) = self
                     .servers
@@ -255,7 +235,7 @@ impl Pool {
         }
         self.changed = true;
         self.dirty.insert(service_id);
-        let primary = !planned.backup && server.place < service.plan.real_servers.len();
+        let primary = !planned.terms.backup && server.place < service.plan.real_servers.len();
         if primary {
             service.alive = service.alive.saturating_sub(u64::from(server.share().counted()));
             service.total = service.total.saturating_sub(u64::from(server.weight));
@@ -263,11 +243,11 @@ impl Pool {
         server.weight = weight;
         let turned = server.alive != alive;
         if turned {
-            server.turn(alive, now);
+            server.turn(alive, self.beat.moment(now));
             // A first start is no recovery.
             if alive && !std::mem::take(&mut server.fresh) {
-                server.ramp = Ramp::at(now, planned.slow_start, now);
-                let next = server.ramp.map(|ramp| (ramp.next(planned.slow_start), Alarm::Ramp(id)));
+                server.set_ramp(Ramp::at(now, planned.terms.slow_start, now));
+                let next = server.ramp().map(|ramp| (ramp.next(planned.terms.slow_start), Alarm::Ramp(id)));
                 self.alarms.extend(next);
             }
         }
@@ -281,7 +261,7 @@ impl Pool {
             let turn = if alive { Turn::Up } else { Turn::Down };
             let subject = Subject::Server(service_id, id);
             out.push(Action::Changed(subject, turn, reason.to_owned().into()));
-            if planned.notify.command(turn).is_some() {
+            if planned.terms.notify.command(turn).is_some() {
                 self.notices.push(Action::Notify(subject, turn));
             }
         }
@@ -291,17 +271,17 @@ impl Pool {
     /// The next step of a server's way back to its whole weight.
     fn grow(&mut self, id: RealServerId, now: Instant) {
         let Some(server) = self.servers.get_mut(&id) else { return };
-        let Some(ramp) = server.ramp else { return };
+        let Some(ramp) = server.ramp() else { return };
         let service = self.virtual_servers.get(&server.service);
         let Some(planned) = service.and_then(|service| service.plan.member(server.place)) else { return };
         // An alarm from before a reload or an earlier recovery may come too soon.
-        let next = Ramp::at(ramp.since, planned.slow_start, now);
-        if next != server.ramp {
-            server.ramp = next;
+        let next = Ramp::at(ramp.since, planned.terms.slow_start, now);
+        if next != server.ramp() {
+            server.set_ramp(next);
             self.dirty.insert(server.service);
             self.changed |= next.is_none();
         }
-        self.alarms.extend(next.map(|ramp| (ramp.next(planned.slow_start), Alarm::Ramp(id))));
+        self.alarms.extend(next.map(|ramp| (ramp.next(planned.terms.slow_start), Alarm::Ramp(id))));
     }
 
     /// Works out a virtual server's quorum anew, and who of its backups is called.
@@ -359,7 +339,7 @@ impl Pool {
                 .servers
                 .get(&server)
                 .and_then(|server| plan?.member(server.place))
-                .map(|planned| &planned.notify),
+                .map(|planned| &planned.terms.notify),
             Subject::Quorum(_) => plan.map(|plan| &plan.on_quorum),
         };
         match notify {

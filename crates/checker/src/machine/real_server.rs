@@ -1,7 +1,7 @@
 //! A real server of a virtual server: its checks joined to one verdict, and the share that follows.
 
-use std::time::Instant;
-
+use super::few::Few;
+use super::schedule::Moment;
 use super::weight::{Ramp, Share};
 use super::{CheckId, VirtualServerId};
 
@@ -18,17 +18,19 @@ pub(super) struct Link {
 #[derive(Clone, Debug)]
 pub(super) struct RealServer {
     pub(super) service: VirtualServerId,
+    /// What it is called in a checkpoint.
+    pub(super) identity: u64,
     /// Its place among the members of its virtual server.
     pub(super) place: usize,
-    pub(super) links: Vec<Link>,
+    pub(super) links: Few<Link>,
     pub(super) alive: bool,
-    pub(super) since: Instant,
+    pub(super) since: Moment,
     /// What its checks make of the configured weight.
     pub(super) weight: u32,
     /// It was never alive so far: when it is, that is no recovery.
     pub(super) fresh: bool,
     /// Its way back to its whole weight.
-    pub(super) ramp: Option<Ramp>,
+    pub(super) ramp: Option<Box<Ramp>>,
     /// A backup that is not called.
     pub(super) standby: bool,
     /// Whether the wanted table, as it was last settled, has it serve.
@@ -37,17 +39,26 @@ pub(super) struct RealServer {
 
 impl RealServer {
     /// It lives from here on, or does not.
-    pub(super) fn turn(&mut self, alive: bool, now: Instant) {
+    pub(super) fn turn(&mut self, alive: bool, now: Moment) {
         self.alive = alive;
         self.since = now;
         if !alive {
-            self.ramp = None;
+            self.set_ramp(None);
         }
+    }
+
+    /// Its way back to its whole weight.
+    pub(super) fn ramp(&self) -> Option<Ramp> {
+        self.ramp.as_deref().copied()
+    }
+
+    pub(super) fn set_ramp(&mut self, ramp: Option<Ramp>) {
+        self.ramp = ramp.map(Box::new);
     }
 
     /// What has a say in its weight.
     pub(super) fn share(&self) -> Share {
-        let step = self.ramp.map(|ramp| ramp.step);
+        let step = self.ramp().map(|ramp| ramp.step);
         Share { judged: self.weight, alive: self.alive, standby: self.standby, step }
     }
 }

@@ -53,20 +53,42 @@ pub struct Beat {
     origin: Instant,
 }
 
+/// A moment since the origin of a [`Beat`], in nanoseconds: half the size of an [`Instant`]. What was before counts as
+/// the origin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment(u64);
+
 impl Beat {
     /// How far apart two wake-ups are at the least.
-    pub const STEP: Duration = Duration::from_millis(10);
+    pub const STEP: Duration = Duration::from_nanos(Self::STEP_NS);
+    const STEP_NS: u64 = 10_000_000;
 
     /// A grid through this moment.
     pub fn new(origin: Instant) -> Self {
         Self { origin }
     }
 
+    /// A moment in the small form.
+    pub fn moment(self, at: Instant) -> Moment {
+        let since = at.saturating_duration_since(self.origin).as_nanos();
+        Moment(u64::try_from(since).unwrap_or(u64::MAX))
+    }
+
+    /// And back.
+    pub fn instant(self, at: Moment) -> Instant {
+        self.origin + Duration::from_nanos(at.0)
+    }
+
     /// The first beat at or after this moment.
-    pub fn at_or_after(self, at: Instant) -> Instant {
-        let since = at.saturating_duration_since(self.origin);
-        let over = since.as_nanos() % Self::STEP.as_nanos();
-        if over == 0 { at } else { at + nanos(Self::STEP.as_nanos() - over) }
+    pub fn at_or_after(self, at: Instant) -> Moment {
+        self.moment(at).rounded_up()
+    }
+}
+
+impl Moment {
+    /// The first beat at or after it.
+    fn rounded_up(self) -> Self {
+        Self(self.0.div_ceil(Beat::STEP_NS).saturating_mul(Beat::STEP_NS))
     }
 }
 
@@ -138,23 +160,21 @@ pub enum Due {
 #[derive(Clone, Debug)]
 pub struct Schedule {
     /// A point of this check's own grid.
-    anchor: Instant,
+    anchor: Moment,
+    /// When a waiting check's attempt starts, or a running one is given up.
+    at: Moment,
     phase: Phase,
     belief: Belief,
     /// Retries used up since the last pass.
-    retried: u32,
+    retried: u16,
     /// Outcomes in a row against the belief.
-    row: u32,
+    row: u16,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Phase {
-    Waiting {
-        at: Instant,
-    },
-    Running {
-        expires: Instant,
-    },
+    Waiting,
+    Running,
     Expired,
     /// Nothing is to be asked for the time being.
     Resting,
@@ -164,7 +184,7 @@ impl Schedule {
     /// A check whose first attempt is at `first`, on the beat.
     pub fn new(first: Instant, belief: Belief, beat: Beat) -> Self {
         let first = beat.at_or_after(first);
-        Self { anchor: first, phase: Phase::Waiting { at: first }, belief, retried: 0, row: 0 }
+        Self { anchor: first, phase: Phase::Waiting, at: first, belief, retried: 0, row: 0 }
     }
 
     /// What is believed of the target.
@@ -180,10 +200,9 @@ impl Schedule {
     }
 
     /// When something is due; none while the answer to an expired attempt is awaited.
-    pub fn deadline(&self) -> Option<Instant> {
+    pub fn deadline(&self) -> Option<Moment> {
         match self.phase {
-            Phase::Waiting { at } => Some(at),
-            Phase::Running { expires } => Some(expires),
+            Phase::Waiting | Phase::Running => Some(self.at),
             Phase::Expired | Phase::Resting => None,
         }
     }
@@ -191,8 +210,8 @@ impl Schedule {
     /// Whether an attempt is under way.
     pub fn running(&self) -> bool {
         match self.phase {
-            Phase::Waiting { .. } | Phase::Resting => false,
-            Phase::Running { .. } | Phase::Expired => true,
+            Phase::Waiting | Phase::Resting => false,
+            Phase::Running | Phase::Expired => true,
         }
     }
 
@@ -209,43 +228,44 @@ impl Schedule {
     /// Attempts again, the first of them now. What is believed is old: the first outcome decides at once.
     pub fn wake(&mut self, first: Instant, beat: Beat) {
         self.anchor = beat.at_or_after(first);
-        self.phase = Phase::Waiting { at: self.anchor };
+        (self.phase, self.at) = (Phase::Waiting, self.anchor);
         self.restore(Belief::Assumed(self.belief.up()));
     }
 
     /// What is due now, if anything; the phase moves on accordingly.
     pub fn due(&mut self, timing: &Timing, now: Instant, beat: Beat) -> Option<Due> {
         match self.phase {
-            Phase::Waiting { at } if at <= now => {
-                self.phase = Phase::Running { expires: beat.at_or_after(now + timing.timeout) };
+            Phase::Waiting if self.at <= beat.moment(now) => {
+                let expires = beat.at_or_after(now + timing.timeout);
+                (self.phase, self.at) = (Phase::Running, expires);
                 Some(Due::Start)
             }
-            Phase::Running { expires } if expires <= now => {
+            Phase::Running if self.at <= beat.moment(now) => {
                 self.phase = Phase::Expired;
                 Some(Due::Expire)
             }
-            Phase::Waiting { .. } | Phase::Running { .. } | Phase::Expired | Phase::Resting => None,
+            Phase::Waiting | Phase::Running | Phase::Expired | Phase::Resting => None,
         }
     }
 
     /// The attempt is over: takes its outcome, sets the next start, says what it meant.
     pub fn finished(&mut self, timing: &Timing, verdict: &Verdict, now: Instant, beat: Beat) -> Meaning {
-        let mut next = self.next_on_grid(timing.interval, now);
+        let mut next = self.next_on_grid(timing.interval, beat.moment(now)).rounded_up();
         let meaning = match verdict {
             Verdict::Unknown(_) => {
-                next = now + timing.retry_delay;
+                next = beat.at_or_after(now + timing.retry_delay);
                 Meaning::Same
             }
             Verdict::Pass { .. } => self.passed(timing),
             Verdict::Fail(_) => {
                 let (meaning, again) = self.failed(timing);
                 if again {
-                    next = now + timing.retry_delay;
+                    next = beat.at_or_after(now + timing.retry_delay);
                 }
                 meaning
             }
         };
-        self.phase = Phase::Waiting { at: beat.at_or_after(next) };
+        (self.phase, self.at) = (Phase::Waiting, next);
         meaning
     }
 
@@ -257,8 +277,8 @@ impl Schedule {
                 Meaning::Same
             }
             Belief::Known(false) => {
-                self.row += 1;
-                if self.row < timing.rise {
+                self.row = self.row.saturating_add(1);
+                if u32::from(self.row) < timing.rise {
                     return Meaning::Same;
                 }
                 self.row = 0;
@@ -273,13 +293,13 @@ impl Schedule {
     fn failed(&mut self, timing: &Timing) -> (Meaning, bool) {
         match self.belief {
             Belief::Known(true) | Belief::Inherited(true) => {
-                if self.retried < timing.retries {
-                    self.retried += 1;
+                if u32::from(self.retried) < timing.retries {
+                    self.retried = self.retried.saturating_add(1);
                     return (Meaning::Same, true);
                 }
                 self.retried = 0;
-                self.row += 1;
-                if self.row < timing.fall {
+                self.row = self.row.saturating_add(1);
+                if u32::from(self.row) < timing.fall {
                     return (Meaning::Same, false);
                 }
                 self.row = 0;
@@ -302,14 +322,12 @@ impl Schedule {
         Meaning::First
     }
 
-    fn next_on_grid(&mut self, interval: Duration, now: Instant) -> Instant {
-        if self.anchor > now {
-            return self.anchor;
+    fn next_on_grid(&mut self, interval: Duration, now: Moment) -> Moment {
+        if self.anchor <= now {
+            let interval = u64::try_from(interval.max(Beat::STEP).as_nanos()).unwrap_or(u64::MAX);
+            let whole = (now.0 - self.anchor.0) / interval;
+            self.anchor.0 = self.anchor.0.saturating_add((whole + 1).saturating_mul(interval));
         }
-        let interval = interval.max(Beat::STEP);
-        let behind = now.saturating_duration_since(self.anchor);
-        let whole = behind.as_nanos() / interval.as_nanos();
-        self.anchor += nanos((whole + 1).saturating_mul(interval.as_nanos()));
         self.anchor
     }
 }

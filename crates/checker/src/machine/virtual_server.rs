@@ -13,12 +13,15 @@ use common::ipvs::{Destination, DestinationKey, Entry, ServiceKey};
 use super::RealServerId;
 use super::leaving::Leaving;
 use super::real_server::RealServer;
+use super::roster::Roster;
 use crate::plan;
 
 /// A virtual server's state.
 #[derive(Clone, Debug)]
 pub(super) struct VirtualServer {
     pub(super) plan: Rc<plan::VirtualServer>,
+    /// What it is called in a checkpoint.
+    pub(super) identity: u64,
     /// Its members: the servers in the order of the plan, then the sorry server.
     pub(super) servers: Vec<RealServerId>,
     /// The weight of the living servers that are no backups.
@@ -71,7 +74,7 @@ impl VirtualServer {
     }
 
     /// Calls as many backups as are needed, in their order.
-    pub(super) fn call_backups(&mut self, servers: &mut BTreeMap<RealServerId, RealServer>) {
+    pub(super) fn call_backups(&mut self, servers: &mut Roster<RealServerId, RealServer>) {
         self.helping = 0;
         if !self.plan.has_backups() {
             return;
@@ -79,8 +82,8 @@ impl VirtualServer {
         let enough = self.enough();
         for (planned, id) in self.plan.real_servers.iter().zip(&self.servers) {
             let Some(server) = servers.get_mut(id) else { continue };
-            server.standby = planned.backup && self.alive + self.helping >= enough;
-            if planned.backup && !server.standby {
+            server.standby = planned.terms.backup && self.alive + self.helping >= enough;
+            if planned.terms.backup && !server.standby {
                 self.helping += u64::from(server.share().counted());
             }
         }
@@ -98,12 +101,12 @@ impl VirtualServer {
     }
 
     /// The entry for one of its services.
-    pub(super) fn entry(&self, key: ServiceKey, servers: &BTreeMap<RealServerId, RealServer>) -> Entry {
+    pub(super) fn entry(&self, key: ServiceKey, servers: &Roster<RealServerId, RealServer>) -> Entry {
         let mut destinations = BTreeMap::new();
         let states = self.servers.iter().filter_map(|id| servers.get(id));
         for (member, state) in self.plan.members().zip(states) {
             let serves = self.serves(state);
-            if !serves && !member.inhibit_on_failure {
+            if !serves && !member.terms.inhibit_on_failure {
                 continue;
             }
             // Nobody shares with the sorry server.
@@ -114,10 +117,10 @@ impl VirtualServer {
                 false => 0,
             };
             let destination = Destination {
-                forward: member.forward,
+                forward: member.terms.forward,
                 weight,
-                upper_threshold: member.upper_threshold,
-                lower_threshold: member.lower_threshold,
+                upper_threshold: member.terms.upper_threshold,
+                lower_threshold: member.terms.lower_threshold,
             };
             // The sorry server may be one of the others too: whoever serves counts.
             let present: &mut Destination = destinations.entry(member.key(key)).or_insert(destination);

@@ -1,6 +1,6 @@
 //! `check = { … }`: the keys common to all kinds; the rest is handed to the kind.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::rc::Rc;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use common::config::{Diagnostics, IfName, Located, Shape, Span, Table};
 
 use super::endpoint::unusable;
-use super::{Check, CheckSettings, Dial, Needed};
+use super::{CheckAt, CheckSettings, Dial, Needed};
 use crate::checks::{Defaults, KINDS, Port};
 use crate::machine::schedule::{Initial, Timing};
 
@@ -149,7 +149,7 @@ impl Template {
         port: Option<u16>,
         at: Span,
         d: &mut Diagnostics,
-    ) -> Option<Check> {
+    ) -> Option<CheckAt> {
         let dial = &self.settings.dial;
         let address = dial.address.unwrap_or(server);
         let port = match (dial.port, self.port) {
@@ -173,6 +173,6 @@ impl Template {
                 .note(self.span, "the check");
             return None;
         }
-        Some(Check { target: SocketAddr::new(address, port), settings: Rc::clone(&self.settings) })
+        Some(CheckAt { port, settings: Rc::clone(&self.settings) })
     }
 }

@@ -45,7 +45,7 @@ pub(super) fn servers(servers: &[Placed], services: &[ServiceKey], d: &mut Diagn
         }
         let fault = services
             .iter()
-            .find_map(|service| forward_fault(*service, server.address, server.port, server.forward));
+            .find_map(|service| forward_fault(*service, server.address, server.port, server.terms.forward));
         if let Some((fault, hint)) = fault {
             d.error(*span, fault).hint(hint);
         }
@@ -54,13 +54,14 @@ pub(super) fn servers(servers: &[Placed], services: &[ServiceKey], d: &mut Diagn
 
 /// The sorry server against the services.
 pub(super) fn sorry(sorry: &Placed, services: &[ServiceKey], d: &mut Diagnostics) {
-    let RealServer { address, port, forward, .. } = &sorry.server;
+    let RealServer { address, port, terms, .. } = &sorry.server;
+    let forward = terms.forward;
     for service in services {
-        if let Some((fault, hint)) = forward_fault(*service, *address, None, *forward) {
+        if let Some((fault, hint)) = forward_fault(*service, *address, None, forward) {
             d.error(sorry.span, fault).hint(hint);
             return;
         }
-        if let Some((fault, hint)) = forward_fault(*service, *address, *port, *forward) {
+        if let Some((fault, hint)) = forward_fault(*service, *address, *port, forward) {
             d.warning(sorry.span, fault).hint(hint);
             return;
         }
@@ -69,7 +70,7 @@ pub(super) fn sorry(sorry: &Placed, services: &[ServiceKey], d: &mut Diagnostics
 
 /// The quorum against the weights.
 pub(super) fn quorum(server: &VirtualServer, at: Option<Span>, d: &mut Diagnostics) {
-    let primaries = server.real_servers.iter().filter(|server| !server.backup);
+    let primaries = server.real_servers.iter().filter(|server| !server.terms.backup);
     let total: u64 = primaries.map(|server| u64::from(server.weight)).sum();
     if let Some(at) = at
         && server.quorum > total

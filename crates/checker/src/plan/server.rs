@@ -1,6 +1,7 @@
 //! `[[virtual_server.real_server]]`, and what it inherits from its virtual server.
 
 use std::net::IpAddr;
+use std::rc::Rc;
 use std::time::Duration;
 
 use common::config::{CommandLine, Diagnostics, Located, Span, Table};
@@ -8,7 +9,7 @@ use common::ipvs::{Checksum, Forward, ServiceKey, Tunnel};
 
 use super::check::Template;
 use super::endpoint::Endpoint;
-use super::{Notify, RealServer, check, service_port};
+use super::{CheckAt, Notify, RealServer, Terms, check, service_port};
 
 /// What servers have unless they say otherwise.
 #[derive(Debug)]
@@ -40,10 +41,7 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// The short form: an address alone.
 pub(super) fn plain(at: Located<Endpoint>, inherited: &Inherited, d: &mut Diagnostics) -> Placed {
-    let server = RealServer {
-        address: at.value.address,
-        port: at.value.port,
-        weight: inherited.weight,
+    let terms = Terms {
         forward: inherited.forward,
         upper_threshold: 0,
         lower_threshold: 0,
@@ -55,6 +53,7 @@ pub(super) fn plain(at: Located<Endpoint>, inherited: &Inherited, d: &mut Diagno
         checks: checks(&inherited.checks, at, inherited, d),
         needed: inherited.needed.needed,
     };
+    let server = server(at.value, inherited.weight, terms);
     Placed { server, span: at.span, checked: false }
 }
 
@@ -95,10 +94,7 @@ pub(super) fn read(table: &mut Table<'_>, inherited: &Inherited, d: &mut Diagnos
     let at = at?;
     let checks = checks(own.as_ref().unwrap_or(&inherited.checks), at, inherited, d);
     needing.judge(checks.len(), d);
-    let server = RealServer {
-        address: at.value.address,
-        port: at.value.port,
-        weight,
+    let terms = Terms {
         forward,
         upper_threshold: upper.map_or(0, |upper| upper.value),
         lower_threshold: lower.map_or(0, |lower| lower.value),
@@ -110,7 +106,12 @@ pub(super) fn read(table: &mut Table<'_>, inherited: &Inherited, d: &mut Diagnos
         checks,
         needed: needing.needed,
     };
+    let server = server(at.value, weight, terms);
     Some(Placed { server, span: at.span, checked: own.is_some() })
+}
+
+pub(super) fn server(at: Endpoint, weight: u32, terms: Terms) -> RealServer {
+    RealServer { address: at.address, port: at.port, weight, terms: Rc::new(terms) }
 }
 
 pub(super) fn checks(
@@ -118,7 +119,7 @@ pub(super) fn checks(
     at: Located<Endpoint>,
     inherited: &Inherited,
     d: &mut Diagnostics,
-) -> Vec<super::Check> {
+) -> Box<[CheckAt]> {
     let port = at.value.port.or(inherited.port);
     let mut checks: Vec<_> =
         templates.iter().filter_map(|template| template.of(at.value.address, port, at.span, d)).collect();
@@ -127,9 +128,7 @@ pub(super) fn checks(
         let mut seen = std::collections::BTreeSet::new();
         checks.retain(|check| seen.insert(check.clone()));
     }
-    // There can be ten thousand of these lists.
-    checks.shrink_to_fit();
-    checks
+    checks.into()
 }
 
 /// `drain`.

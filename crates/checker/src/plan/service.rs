@@ -59,7 +59,7 @@ pub(super) fn read(table: &mut Table<'_>, seen: &mut Services, d: &mut Diagnosti
     if let Some(sorry) = &sorry {
         conflict::sorry(sorry, &services, d);
     }
-    let backups = placed.iter().any(|placed| placed.server.backup);
+    let backups = placed.iter().any(|placed| placed.server.terms.backup);
     if let Some(below) = &backup_below
         && !backups
     {
@@ -71,11 +71,13 @@ pub(super) fn read(table: &mut Table<'_>, seen: &mut Services, d: &mut Diagnosti
     {
         server::too_light(span, d);
     }
-    let lone = |placed: &&Placed| !placed.checked && placed.server.checks.is_empty();
+    let lone = |placed: &&Placed| !placed.checked && placed.server.terms.checks.is_empty();
     if unchecked && let Some(lone) = placed.iter().find(lone) {
         d.warning(lone.span, "no check: this server counts as alive whatever happens")
             .hint("write check = { type = \"tcp\" }, or check = [] where that is meant");
     }
+    let mut real_servers: Vec<_> = placed.into_iter().map(|placed| placed.server).collect();
+    real_servers.shrink_to_fit();
     let server = VirtualServer {
         services,
         service: service?,
@@ -86,7 +88,7 @@ pub(super) fn read(table: &mut Table<'_>, seen: &mut Services, d: &mut Diagnosti
         suspend,
         notify_on_stop,
         on_quorum,
-        real_servers: placed.into_iter().map(|placed| placed.server).collect(),
+        real_servers,
     };
     conflict::quorum(&server, quorum.map(|quorum| quorum.span), d);
     (!server.services.is_empty()).then_some(server)
@@ -156,7 +158,7 @@ impl Identity {
     }
 
     fn services(&self, servers: &[Placed], seen: &mut Services, d: &mut Diagnostics) -> Vec<ServiceKey> {
-        let mut services = Vec::new();
+        let mut services = Vec::with_capacity(self.addresses.len() + self.marks.len());
         for endpoint in &self.addresses {
             let Endpoint { address, port } = endpoint.value;
             let key =

@@ -64,8 +64,8 @@ impl Attempts {
         news: &mut Vec<Event>,
     ) {
         let settings = &check.settings;
-        let probe = settings.kind.probe(check.target);
-        let (slot, outcome) = self.transport.begin(probe, check.target, &settings.dial, registry);
+        let probe = settings.kind.probe(check.target());
+        let (slot, outcome) = self.transport.begin(probe, check.target(), &settings.dial, registry);
         match outcome {
             Outcome::Pending => self.note(id, Attempt { slot, started: now, program: false }),
             Outcome::Done(verdict) => news.push(finished(id, verdict, now, now)),

@@ -123,7 +123,7 @@ impl Lab {
             control: Server::new(listener.into(), ChildKey::Control, &cx).unwrap(),
             _life_line_registration: cx.registry().add(&theirs, ChildKey::LifeLine, Interest::Read).unwrap(),
             life_line: theirs,
-            saved: store.load(),
+            carried: store.load(),
             store,
             incoming: vec![],
             history: Outbox::new(history, "toy"),

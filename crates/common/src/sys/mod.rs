@@ -2,7 +2,7 @@
 //!
 //! * [`disconnect()`]: a socket back from its connection
 //! * [`inherit`]: descriptors that an exec'ing parent left open for us
-//! * [`memory`]: free memory back to the system
+//! * [`memory`]: a heap that stays small
 //! * `netlink`: raw message layouts
 //! * [`pidfd`]: a descriptor for a process
 //! * [`raw`]: raw and packet sockets and their options

@@ -9,6 +9,7 @@ use common::checkpoint::Store;
 use common::event_loop::{Cx, clock};
 use common::exit::Exit;
 use common::role::Role;
+use common::sys::memory;
 use log::Level;
 use nix::sys::signal::Signal as Kill;
 use serde_json::{Value, json};
@@ -62,6 +63,7 @@ impl Watchdog {
             Action::Report { child, fact } => self.report(child, &fact, cx.now()),
             Action::StartedUp => {
                 self.started_up = true;
+                memory::give_back();
                 let took = cx.now().saturating_duration_since(self.began);
                 let generation = self.config.generation;
                 let event = json!({

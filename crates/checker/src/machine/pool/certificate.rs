@@ -55,8 +55,8 @@ impl Pool {
         let Some(check) = self.checks.get_mut(&id) else { return };
         let day = |certificate: Certificate| certificate.short.then(|| certificate.left.div_euclid(DAY));
         let fresh = Certificate { seen: now, left, short };
-        let told = check.certificate.and_then(day);
-        check.certificate = Some(fresh);
+        let told = check.certificate().and_then(day);
+        check.set_certificate(fresh);
         // Another day of what is left, or another certificate.
         if short && told != day(fresh) {
             out.push(Action::Warned(id, words(left).into()));

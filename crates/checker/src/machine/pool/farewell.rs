@@ -18,7 +18,7 @@ impl Pool {
     /// The last thing asked of it: the notices for everything that was up, where they are wanted. The kernel's table
     /// is empty by then.
     pub fn farewell(&self, out: &mut Actions) {
-        for (id, service) in &self.virtual_servers {
+        for (id, service) in self.virtual_servers.iter() {
             if !service.plan.notify_on_stop {
                 continue;
             }
@@ -48,7 +48,7 @@ impl Pool {
         else {
             return;
         };
-        if let (Some(first), Some(command)) = (plan.services.first(), planned.notify.down.clone()) {
+        if let (Some(first), Some(command)) = (plan.services.first(), planned.terms.notify.down.clone()) {
             let names = (*first, Some(planned.key(*first)));
             self.departed.insert(Subject::Server(service, id), Departed { names, command });
             self.notices.push(notice);
@@ -76,6 +76,6 @@ fn parting(
     state: &RealServer,
     plan: &plan::VirtualServer,
 ) -> Option<Action> {
-    let told = state.alive && plan.member(state.place)?.notify.down.is_some();
+    let told = state.alive && plan.member(state.place)?.terms.notify.down.is_some();
     told.then_some(Action::Notify(Subject::Server(service, id), Turn::Down))
 }

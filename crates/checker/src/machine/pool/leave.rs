@@ -24,10 +24,10 @@ impl Pool {
         for (planned, server) in service.plan.members().zip(&service.servers) {
             let Some(server) = self.servers.get_mut(server) else { continue };
             let serves = service.serves(server);
-            let stays = planned.inhibit_on_failure;
+            let stays = planned.terms.inhibit_on_failure;
             if serves || stays || !server.alive {
                 ends.push(planned.key(first));
-            } else if server.serving && !planned.drain.is_zero() {
+            } else if server.serving && !planned.terms.drain.is_zero() {
                 parting.push((planned.key(first), Leaving::new(planned, now)));
             }
             server.serving = serves;
@@ -60,9 +60,9 @@ impl Pool {
     ) {
         let Some(service) = self.virtual_servers.get_mut(&id) else { return };
         let Some(first) = service.plan.services.first().copied() else { return };
-        let present = was_serving || planned.inhibit_on_failure;
+        let present = was_serving || planned.terms.inhibit_on_failure;
         let key = planned.key(first);
-        if !present || planned.drain.is_zero() || service.leaving.contains_key(&key) {
+        if !present || planned.terms.drain.is_zero() || service.leaving.contains_key(&key) {
             return;
         }
         service.leaving.insert(key, Leaving::new(planned, now));

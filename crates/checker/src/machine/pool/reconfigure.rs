@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Instant;
 
-use super::{Alarm, Check, Pool};
-use crate::machine::checkpoint::identity;
+use super::{Alarm, Check, Pool, check};
+use crate::machine::few::Few;
 use crate::machine::real_server::{Link, RealServer};
+use crate::machine::roster::Roster;
 use crate::machine::schedule::{Belief, Initial, Schedule};
 use crate::machine::virtual_server::VirtualServer;
 use crate::machine::weight::{self, Ramp};
@@ -53,6 +54,9 @@ impl Pool {
             plan.virtual_servers.iter().flat_map(|server| server.services.iter().copied()).collect();
         self.gone.retain(|key| !wanted.contains(key));
         self.suspend_anew(now, out);
+        self.checks.tidy();
+        self.servers.tidy();
+        self.virtual_servers.tidy();
         self.changed = true;
     }
 
@@ -64,6 +68,7 @@ impl Pool {
         }
         let service = VirtualServer {
             plan: Rc::clone(plan),
+            identity: 0,
             servers,
             alive: 0,
             total: 0,
@@ -75,6 +80,7 @@ impl Pool {
             leaving: BTreeMap::new(),
         };
         self.virtual_servers.insert(id, service);
+        self.call(id);
         self.sum(id);
         if let Some(service) = self.virtual_servers.get_mut(&id) {
             service.quorum_met = service.first_quorum();
@@ -142,6 +148,7 @@ impl Pool {
         if let Some(service) = self.virtual_servers.get_mut(&id) {
             service.servers = servers;
         }
+        self.call(id);
         self.sum(id);
         self.dirty.insert(id);
         for (server, turn) in turned {
@@ -162,18 +169,19 @@ impl Pool {
         now: Instant,
     ) -> RealServerId {
         let id = RealServerId(self.fresh());
-        let links: Vec<Link> = planned
-            .checks
-            .iter()
+        let links: Few<Link> = planned
+            .checks()
             .map(|check| Link { check: self.subscribe(check, id, None, now), held: None })
-            .collect();
+            .collect::<Vec<_>>()
+            .into();
         let (alive, weight) = judge(&self.checks, &links, planned);
         let server = RealServer {
             service,
+            identity: 0,
             place,
             links,
             alive,
-            since: now,
+            since: self.beat.moment(now),
             weight,
             fresh: !alive,
             ramp: None,
@@ -193,7 +201,7 @@ impl Pool {
     ) -> bool {
         let Some(server) = self.servers.remove(&id) else { return false };
         self.departs(server.service, id, &server, plan);
-        for link in &server.links {
+        for link in server.links.iter() {
             self.unsubscribe(link.check, id, dropped);
         }
         server.serving
@@ -214,22 +222,23 @@ impl Pool {
         server.standby = false;
         let was_alive = server.alive;
         let mut links = std::mem::take(&mut server.links);
-        if before.checks != planned.checks {
+        if before.terms.checks != planned.terms.checks {
             links = self.relink(id, &links, planned, was_alive, now, dropped);
         }
         let (alive, weight) = judge(&self.checks, &links, planned);
         let server = self.servers.get_mut(&id)?;
         server.links = links;
         server.weight = weight;
-        if let Some(ramp) = server.ramp {
+        if let Some(ramp) = server.ramp() {
             // It goes on as if its time had always been this long.
-            server.ramp = Ramp::at(ramp.since, planned.slow_start, now);
-            self.alarms.extend(server.ramp.map(|ramp| (ramp.next(planned.slow_start), Alarm::Ramp(id))));
+            server.set_ramp(Ramp::at(ramp.since, planned.terms.slow_start, now));
+            self.alarms
+                .extend(server.ramp().map(|ramp| (ramp.next(planned.terms.slow_start), Alarm::Ramp(id))));
         }
         if alive == was_alive {
             return None;
         }
-        server.turn(alive, now);
+        server.turn(alive, self.beat.moment(now));
         server.fresh &= !alive;
         Some((id, if alive { Turn::Up } else { Turn::Down }))
     }
@@ -242,9 +251,9 @@ impl Pool {
         was_alive: bool,
         now: Instant,
         dropped: &mut Vec<CheckId>,
-    ) -> Vec<Link> {
-        let mut links = Vec::with_capacity(planned.checks.len());
-        for plan in &planned.checks {
+    ) -> Few<Link> {
+        let mut links = Vec::with_capacity(planned.terms.checks.len());
+        for plan in planned.checks() {
             let check = self.subscribe(plan, id, Some(was_alive), now);
             let held = match old.iter().find(|link| link.check == check) {
                 Some(link) => link.held,
@@ -260,22 +269,24 @@ impl Pool {
                 self.unsubscribe(link.check, id, dropped);
             }
         }
-        links
+        links.into()
     }
 
     /// The check of this plan, made if there is none. `inherited` is the verdict on the server so far.
     fn subscribe(
         &mut self,
-        plan: &plan::Check,
+        plan: plan::Check,
         server: RealServerId,
         inherited: Option<bool>,
         now: Instant,
     ) -> CheckId {
-        if let Some(id) = self.by_plan.get(plan) {
-            if let Some(check) = self.checks.get_mut(id) {
+        let identity = check::part(check::identity(&plan));
+        let alike = self.by_identity.range((identity, CheckId(0))..=(identity, CheckId(u32::MAX)));
+        for (_, id) in alike {
+            if let Some(check) = self.checks.get_mut(id).filter(|check| check.plan == plan) {
                 check.subscribers.insert(server);
+                return *id;
             }
-            return *id;
         }
         let id = CheckId(self.fresh());
         let timing = &plan.settings.timing;
@@ -285,27 +296,14 @@ impl Pool {
         };
         let schedule = Schedule::new(now + self.spread.next(timing.warm_up), belief, self.beat);
         self.deadlines.extend(schedule.deadline().map(|at| (at, id)));
-        self.by_plan.insert(plan.clone(), id);
-        let check = Check {
-            plan: plan.clone(),
-            schedule,
-            subscribers: BTreeSet::from([server]),
-            weight: None,
-            identity: identity(plan),
-            last: None,
-            since: now,
-            attempts: 0,
-            failures: 0,
-            local_errors: 0,
-            certificate: None,
-        };
-        self.checks.insert(id, check);
+        self.by_identity.insert((identity, id));
+        self.checks.insert(id, Check::new(plan, schedule, server, self.beat.moment(now)));
         id
     }
 
     fn unsubscribe(&mut self, id: CheckId, server: RealServerId, dropped: &mut Vec<CheckId>) {
         let Some(check) = self.checks.get_mut(&id) else { return };
-        check.subscribers.remove(&server);
+        check.subscribers.remove(server);
         if check.subscribers.is_empty() {
             dropped.push(id);
         }
@@ -316,7 +314,7 @@ impl Pool {
             return;
         }
         let Some(check) = self.checks.remove(&id) else { return };
-        self.by_plan.remove(&check.plan);
+        self.by_identity.remove(&(check::part(check.identity), id));
         if let Some(at) = check.schedule.deadline() {
             self.deadlines.remove(&(at, id));
         }
@@ -334,7 +332,7 @@ impl Pool {
         };
         let primaries = || {
             let servers = states().take(service.plan.real_servers.len());
-            servers.filter(|(planned, _)| !planned.backup).map(|(_, server)| server)
+            servers.filter(|(planned, _)| !planned.terms.backup).map(|(_, server)| server)
         };
         service.alive = primaries().map(|server| u64::from(server.share().counted())).sum();
         service.total = primaries().map(|server| u64::from(server.weight)).sum();
@@ -346,7 +344,7 @@ impl Pool {
 
 /// Whether a server with these checks is alive, and its weight then: a check that fails has no say in it.
 pub(super) fn judge(
-    checks: &BTreeMap<CheckId, Check>,
+    checks: &Roster<CheckId, Check>,
     links: &[Link],
     planned: &plan::RealServer,
 ) -> (bool, u32) {
@@ -354,8 +352,8 @@ pub(super) fn judge(
     let up = |link: &&Link| {
         link.held.or_else(|| of(link).map(|check| check.schedule.belief().up())).unwrap_or(true)
     };
-    let alive = planned.needed.met(links.iter().filter(up).count(), links.len());
-    let wanted = links.iter().filter(up).map(|link| of(link).and_then(|check| check.weight));
+    let alive = planned.terms.needed.met(links.iter().filter(up).count(), links.len());
+    let wanted = links.iter().filter(up).map(|link| of(link).and_then(|check| check.weight()));
     (alive, weight::judged(planned.weight, wanted))
 }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use common::ipvs::{Destination, DestinationKey, ServiceKey};
 
 use super::{Alarm, Pool, real_servers_of};
+use crate::machine::VirtualServerId;
 use crate::machine::checkpoint::{Checkpoint, Saved, SavedLeaving, Writer, identity};
 use crate::machine::leaving::Leaving;
 use crate::machine::schedule::{Belief, Initial};
@@ -25,26 +26,28 @@ impl Pool {
         writer.part(self.checks.values().filter_map(|check| {
             let initial = check.plan.settings.timing.initial == Initial::Up;
             let (up, early) = match check.schedule.belief() {
-                Belief::Assumed(up) if up == initial && check.weight.is_none() => return None,
+                Belief::Assumed(up) if up == initial && check.weight().is_none() => return None,
                 Belief::Assumed(up) => (up, true),
                 Belief::Inherited(up) | Belief::Known(up) => (up, false),
             };
-            Some((check.identity, Saved { up, weight: check.weight, early, ramp: None }))
+            Some((check.identity, Saved { up, weight: check.weight(), early, ramp: None }))
         }));
         writer.part(self.virtual_servers.values().flat_map(|service| {
-            service.servers.iter().enumerate().filter_map(|(place, id)| {
+            service.servers.iter().filter_map(|id| {
                 let server = self.servers.get(id)?;
-                let ramp = server.ramp.map(|ramp| self.saved(ramp.since));
+                let ramp = server.ramp().map(|ramp| self.saved(ramp.since));
                 let saved = Saved { up: server.alive, weight: None, early: server.fresh, ramp };
-                Some((member(&service.plan, place)?, saved))
+                Some((server.identity, saved))
             })
         }));
-        writer.part(self.virtual_servers.values().map(|service| {
-            (identity(&service.plan.services), Saved { up: service.quorum_met, ..Saved::default() })
-        }));
+        writer.part(
+            self.virtual_servers
+                .values()
+                .map(|service| (service.identity, Saved { up: service.quorum_met, ..Saved::default() })),
+        );
         let leaving = self.virtual_servers.values().flat_map(|service| {
             service.leaving.values().map(|leaving| SavedLeaving {
-                service: identity(&service.plan.services),
+                service: service.identity,
                 address: leaving.address,
                 port: leaving.port,
                 forward: leaving.forward,
@@ -85,15 +88,15 @@ impl Pool {
             if let Some(found) = saved.checks.get(&check.identity) {
                 let belief = if found.early { Belief::Assumed(found.up) } else { Belief::Known(found.up) };
                 check.schedule.restore(belief);
-                check.weight = found.weight;
+                check.set_weight(found.weight);
             }
         }
-        for (id, service) in &self.virtual_servers {
-            for (place, server) in service.servers.iter().enumerate() {
-                let found = member(&service.plan, place).and_then(|name| saved.servers.get(&name));
-                let (Some(found), Some(server)) = (found, self.servers.get_mut(server)) else { continue };
+        for (id, service) in self.virtual_servers.iter() {
+            for server in &service.servers {
+                let Some(server) = self.servers.get_mut(server) else { continue };
+                let Some(found) = saved.servers.get(&server.identity) else { continue };
                 server.fresh = found.early;
-                for link in &mut server.links {
+                for link in server.links.iter_mut() {
                     let check = self.checks.get(&link.check);
                     if check.is_some_and(|check| !saved.checks.contains_key(&check.identity)) {
                         link.held = Some(found.up);
@@ -114,8 +117,8 @@ impl Pool {
         // A predecessor has told how the quorums began; but for those that came with a reload it did not get to.
         self.notices.clear();
         let mut new = Vec::new();
-        for (id, service) in &mut self.virtual_servers {
-            let found = saved.services.get(&identity(&service.plan.services));
+        for (id, service) in self.virtual_servers.iter_mut() {
+            let found = saved.services.get(&service.identity);
             if found.is_none() {
                 new.push(*id);
             }
@@ -135,10 +138,8 @@ impl Pool {
     fn restore_leaving(&mut self, saved: &[SavedLeaving], now: Instant) {
         for found in saved {
             let until = self.loaded(found.until, now);
-            let service = self
-                .virtual_servers
-                .iter_mut()
-                .find(|(_, service)| identity(&service.plan.services) == found.service);
+            let service =
+                self.virtual_servers.iter_mut().find(|(_, service)| service.identity == found.service);
             let Some((id, service)) = service else { continue };
             let Some(first) = service.plan.services.first() else { continue };
             let leaving = Leaving {
@@ -159,15 +160,16 @@ impl Pool {
         let mut found = Vec::new();
         for service in self.virtual_servers.values() {
             for (place, id) in service.servers.iter().enumerate() {
-                let ramp = member(&service.plan, place).and_then(|name| saved.servers.get(&name)?.ramp);
+                let server = self.servers.get(id);
+                let ramp = server.and_then(|server| saved.servers.get(&server.identity)?.ramp);
                 let planned = service.plan.member(place);
-                found.extend(ramp.zip(planned).map(|(ramp, planned)| (*id, ramp, planned.slow_start)));
+                found.extend(ramp.zip(planned).map(|(ramp, planned)| (*id, ramp, planned.terms.slow_start)));
             }
         }
         for (id, since, length) in found {
             let ramp = Ramp::at(self.loaded(since, now), length, now);
             if let Some(server) = self.servers.get_mut(&id).filter(|server| server.alive) {
-                server.ramp = ramp;
+                server.set_ramp(ramp);
                 self.alarms.extend(ramp.map(|ramp| (ramp.next(length), Alarm::Ramp(id))));
             }
         }
@@ -201,10 +203,10 @@ impl Pool {
                 let Some(server) = server else { continue };
                 let serving = serving(&key);
                 // A backup that does not serve is no less alive.
-                if serving == server.alive || (planned.backup && !serving) {
+                if serving == server.alive || (planned.terms.backup && !serving) {
                     continue;
                 }
-                for link in &mut server.links {
+                for link in server.links.iter_mut() {
                     let Some(check) = self.checks.get_mut(&link.check) else { continue };
                     if serving {
                         link.held = None;
@@ -239,7 +241,7 @@ impl Pool {
                 if server.alive {
                     server.fresh = false;
                 } else {
-                    server.ramp = None;
+                    server.set_ramp(None);
                 }
             }
             self.sum(id);
@@ -247,7 +249,20 @@ impl Pool {
     }
 }
 
-/// What a member of a virtual server is called in a checkpoint.
+impl Pool {
+    /// Works out what a virtual server and its members are called in a checkpoint: once, as one is written with every
+    /// verdict that changes.
+    pub(super) fn call(&mut self, id: VirtualServerId) {
+        let Some(service) = self.virtual_servers.get_mut(&id) else { return };
+        service.identity = identity(&service.plan.services);
+        for (place, server) in service.servers.iter().enumerate() {
+            if let (Some(server), Some(name)) = (self.servers.get_mut(server), member(&service.plan, place)) {
+                server.identity = name;
+            }
+        }
+    }
+}
+
 fn member(plan: &crate::plan::VirtualServer, place: usize) -> Option<u64> {
     let first = plan.services.first()?;
     match plan.real_servers.get(place) {

@@ -30,7 +30,7 @@ impl Pool {
 
     /// Brings services and checks in line with what this machine holds.
     pub(super) fn suspend(&mut self, now: Instant, out: &mut Actions) {
-        for (id, service) in &mut self.virtual_servers {
+        for (id, service) in self.virtual_servers.iter_mut() {
             let suspended = is_suspended(service, &self.held);
             if suspended != service.suspended {
                 service.suspended = suspended;

@@ -4,10 +4,12 @@ mod leave;
 mod property;
 mod quorum;
 mod restart;
+mod sizes;
 mod suspend;
 mod weights;
 
 use super::*;
+use crate::checks::Weight;
 use crate::plan::Plan;
 
 /// A pool with a clock, and what came out of it in words.
@@ -62,7 +64,8 @@ impl Lab {
 
     /// Like the action's line, with names instead of numbers.
     fn word(&self, action: &Action) -> String {
-        let check = |id: &CheckId| self.pool.check(*id).map_or("gone".into(), |c| c.target.ip().to_string());
+        let check =
+            |id: &CheckId| self.pool.check(*id).map_or("gone".into(), |c| c.target().ip().to_string());
         let subject = |subject: &Subject| match subject {
             Subject::Server(..) => {
                 self.pool.names(*subject).and_then(|(_, server)| server).unwrap().address.to_string()
@@ -113,7 +116,7 @@ impl Lab {
             .pool
             .checks
             .iter()
-            .filter(|(_, check)| check.plan.target.ip().to_string() == address && check.schedule.running())
+            .filter(|(_, check)| check.plan.target().ip().to_string() == address && check.schedule.running())
             .map(|(id, _)| *id)
             .collect();
         assert!(!ids.is_empty(), "no attempt under way against {address}");

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use common::ipvs::DestinationKey;
 
-use super::{Check, Link, Pool, RealServer, VirtualServer};
+use super::{Check, Last, Link, Pool, RealServer, VirtualServer};
 use crate::checks::Words;
+use crate::machine::schedule::Moment;
 use crate::plan;
 
 /// A virtual server.
@@ -113,6 +114,10 @@ impl Pool {
         (views, None)
     }
 
+    fn since(&self, moment: Moment, now: Instant) -> Duration {
+        now.saturating_duration_since(self.beat.instant(moment))
+    }
+
     fn view(&self, service: &VirtualServer, now: Instant) -> VirtualServerView {
         let servers = service.servers.iter().filter_map(|id| self.servers.get(id));
         let mut servers: Vec<_> = servers.map(|server| self.server_view(server, now)).collect();
@@ -137,33 +142,37 @@ impl Pool {
     fn server_view(&self, server: &RealServer, now: Instant) -> RealServerView {
         let view = |link: &Link| {
             let check = self.checks.get(&link.check)?;
-            Some(CheckView { up: link.held.unwrap_or(check.schedule.belief().up()), ..check.view(now) })
+            let since = self.since(check.since, now);
+            Some(CheckView {
+                up: link.held.unwrap_or(check.schedule.belief().up()),
+                ..check.view(since, now)
+            })
         };
         RealServerView {
             place: server.place,
             alive: server.alive,
             effective_weight: server.share().served(),
             standby: server.standby,
-            slow_start: server.ramp.is_some(),
-            since: now.saturating_duration_since(server.since),
+            slow_start: server.ramp().is_some(),
+            since: self.since(server.since, now),
             checks: server.links.iter().filter_map(view).collect(),
         }
     }
 }
 
 impl Check {
-    fn view(&self, now: Instant) -> CheckView {
+    fn view(&self, since: Duration, now: Instant) -> CheckView {
         CheckView {
             kind: self.plan.settings.kind.name(),
             up: self.schedule.belief().up(),
-            last_words: self.last.as_ref().map(|last| last.words.clone()),
-            last_took: self.last.as_ref().map(|last| last.took),
-            since: now.saturating_duration_since(self.since),
+            last_words: self.last.as_ref().map(|last| last.words().clone()),
+            last_took: self.last.as_ref().map(Last::took),
+            since,
             attempts: self.attempts,
-            failures: self.failures,
-            local_errors: self.local_errors,
-            certificate_left: self.certificate.map(|certificate| certificate.left(now)),
-            warning: self.certificate.and_then(|certificate| certificate.warning(now)),
+            failures: self.failures.into(),
+            local_errors: self.local_errors.into(),
+            certificate_left: self.certificate().map(|certificate| certificate.left(now)),
+            warning: self.certificate().and_then(|certificate| certificate.warning(now)),
         }
     }
 }

@@ -39,13 +39,13 @@ impl Bench {
     }
 
     fn at(&mut self) -> u64 {
-        let at = self.schedule.deadline().expect("a deadline");
+        let at = self.beat.instant(self.schedule.deadline().expect("a deadline"));
         u64::try_from((at - self.zero).as_millis()).unwrap()
     }
 
     /// Starts what is due and ends it `took` later; the meaning and the next deadline.
     fn attempt(&mut self, verdict: &Verdict, took: u64) -> (Meaning, u64) {
-        let at = self.schedule.deadline().expect("a deadline");
+        let at = self.beat.instant(self.schedule.deadline().expect("a deadline"));
         assert_eq!(self.schedule.due(&self.timing, at, self.beat), Some(Due::Start));
         let meaning = self.schedule.finished(&self.timing, verdict, at + ms(took), self.beat);
         (meaning, self.at())
@@ -194,7 +194,8 @@ proptest! {
     fn a_beat_is_never_early_and_less_than_a_step_late(offset in 0_u64..10_000_000_000) {
         let zero = origin();
         let at = zero + Duration::from_nanos(offset);
-        let beat = Beat::new(zero).at_or_after(at);
+        let beat = Beat::new(zero);
+        let beat = beat.instant(beat.at_or_after(at));
         prop_assert!(beat >= at && beat - at < Beat::STEP);
         prop_assert_eq!((beat - zero).as_nanos() % Beat::STEP.as_nanos(), 0);
     }

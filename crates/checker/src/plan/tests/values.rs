@@ -28,10 +28,13 @@ fn the_smallest_useful_file_has_sensible_defaults() {
     assert_eq!(server.service.persistence, None);
     assert_eq!((server.quorum, server.hysteresis), (1, 0));
     let real = &server.real_servers[0];
-    assert_eq!((real.weight, real.forward, real.inhibit_on_failure), (1, Forward::Masquerade, false));
+    assert_eq!(
+        (real.weight, real.terms.forward, real.terms.inhibit_on_failure),
+        (1, Forward::Masquerade, false)
+    );
     assert_eq!(real.key(server.services[0]).to_string(), "10.0.0.1:80");
-    let check = &real.checks[0];
-    assert_eq!(check.target, "10.0.0.1:80".parse().unwrap());
+    let check = real.checks().next().unwrap();
+    assert_eq!(check.target(), "10.0.0.1:80".parse().unwrap());
     let timing = &check.settings.timing;
     assert_eq!((timing.interval, timing.timeout), (Duration::from_secs(10), Duration::from_secs(5)));
     assert_eq!((timing.retries, timing.retry_delay), (1, Duration::from_secs(1)));
@@ -64,14 +67,14 @@ fn the_configuration_of_the_design_is_understood() {
     assert_eq!(server.service_for(server.services[0]).persistence.unwrap().granularity, 32);
     assert_eq!(server.sorry.as_ref().unwrap().key(server.services[0]).to_string(), "127.0.0.1:80");
     let [first, second] = &server.real_servers[..] else { panic!("two servers") };
-    assert_eq!((first.weight, second.weight, first.forward), (1, 2, Forward::DirectRoute));
-    let Kind::Http(http) = &first.checks[0].settings.kind else { panic!("http") };
+    assert_eq!((first.weight, second.weight, first.terms.forward), (1, 2, Forward::DirectRoute));
+    let Kind::Http(http) = &first.terms.checks[0].settings.kind else { panic!("http") };
     let [url] = &http.urls[..] else { panic!("one URL") };
     assert_eq!(url.path, "/healthz");
     assert!(url.status.contains(200) && !url.status.contains(204));
-    let timing = &first.checks[0].settings.timing;
+    let timing = &first.terms.checks[0].settings.timing;
     assert_eq!((timing.retries, timing.retry_delay), (3, Duration::from_secs(3)));
-    let kinds: Vec<&str> = second.checks.iter().map(|check| check.settings.kind.name()).collect();
+    let kinds: Vec<&str> = second.terms.checks.iter().map(|check| check.settings.kind.name()).collect();
     assert_eq!(kinds, ["tcp", "script"]);
 }
 
@@ -105,18 +108,24 @@ fn servers_inherit_and_override() {
     "#);
     let [plain, own, gre] = &server.real_servers[..] else { panic!("three servers") };
     let gue = Forward::Tunnel(Tunnel::Gue { port: 6080, checksum: Checksum::Plain });
-    assert_eq!((plain.weight, plain.forward, plain.inhibit_on_failure), (7, gue, true));
-    assert_eq!((own.weight, own.forward, own.inhibit_on_failure), (0, Forward::DirectRoute, false));
-    assert_eq!((own.upper_threshold, own.lower_threshold), (100, 50));
-    assert_eq!(gre.forward, Forward::Tunnel(Tunnel::Gre { checksum: Checksum::None }));
+    assert_eq!((plain.weight, plain.terms.forward, plain.terms.inhibit_on_failure), (7, gue, true));
+    assert_eq!(
+        (own.weight, own.terms.forward, own.terms.inhibit_on_failure),
+        (0, Forward::DirectRoute, false)
+    );
+    assert_eq!((own.terms.upper_threshold, own.terms.lower_threshold), (100, 50));
+    assert_eq!(gre.terms.forward, Forward::Tunnel(Tunnel::Gre { checksum: Checksum::None }));
     let command = |command: &Option<common::config::CommandLine>| command.as_ref().unwrap().to_string();
-    assert_eq!(command(&plain.notify.up), "/up a");
-    assert_eq!((command(&own.notify.up), command(&own.notify.down)), ("/mine".into(), "/down".into()));
+    assert_eq!(command(&plain.terms.notify.up), "/up a");
+    assert_eq!(
+        (command(&own.terms.notify.up), command(&own.terms.notify.down)),
+        ("/mine".into(), "/down".into())
+    );
     assert_eq!(
         (command(&server.on_quorum.up), command(&server.on_quorum.down)),
         ("/qup".into(), "/qdown".into())
     );
-    assert!(plain.checks.is_empty());
+    assert!(plain.terms.checks.is_empty());
 }
 
 #[test]
@@ -129,7 +138,7 @@ fn marks_take_their_family_from_the_servers_or_say_it() {
     assert_eq!(one(&text("", "10.0.0.1")).services, [key("fwmark 10 ipv4")]);
     let six = one(&text("family = \"ipv6\"", "[2001:db8::1]:80"));
     assert_eq!(six.services, [key("fwmark 10 ipv6")]);
-    assert_eq!(six.real_servers[0].checks[0].target, "[2001:db8::1]:8080".parse().unwrap());
+    assert_eq!(six.real_servers[0].checks().next().unwrap().target(), "[2001:db8::1]:8080".parse().unwrap());
     assert_eq!(six.real_servers[0].key(six.services[0]).port, 80);
 }
 
@@ -169,8 +178,8 @@ fn a_service_for_all_ports_needs_no_port_but_persistence() {
     "#);
     assert_eq!(server.services, [key("tcp 192.0.2.1:0")]);
     assert_eq!(server.service.persistence.unwrap().granularity, 24);
-    let check = &server.real_servers[0].checks[0];
-    assert_eq!(check.target, "10.9.9.9:22".parse().unwrap());
+    let check = server.real_servers[0].checks().next().unwrap();
+    assert_eq!(check.target(), "10.9.9.9:22".parse().unwrap());
     let dial = &check.settings.dial;
     assert_eq!(dial.source, Some("10.9.9.1".parse().unwrap()));
     assert_eq!(dial.interface.as_ref().unwrap().as_str(), "eth7");
@@ -185,7 +194,7 @@ fn every_timing_key_is_read() {
         check = { type = "tcp", interval = "2s", timeout = "1500ms", retries = 4, retry_delay = "250ms", warm_up = 0, rise = 2, fall = 3, initial = "down", log_all_failures = true }
         real_servers = ["10.0.0.1"]
     "#);
-    let settings = &server.real_servers[0].checks[0].settings;
+    let settings = &server.real_servers[0].terms.checks[0].settings;
     let timing = &settings.timing;
     let ms = Duration::from_millis;
     assert_eq!((timing.interval, timing.timeout, timing.retry_delay), (ms(2000), ms(1500), ms(250)));
@@ -197,13 +206,13 @@ fn every_timing_key_is_read() {
 #[test]
 fn a_short_interval_shortens_the_default_time_limit() {
     let server = one(&SMALL.replace("\"tcp\"", "\"tcp\", interval = \"1s\""));
-    assert_eq!(server.real_servers[0].checks[0].settings.timing.timeout, Duration::from_secs(1));
+    assert_eq!(server.real_servers[0].terms.checks[0].settings.timing.timeout, Duration::from_secs(1));
 }
 
 #[test]
 fn the_same_check_twice_is_one_check() {
     let server = one(&SMALL.replace("{ type = \"tcp\" }", "[{ type = \"tcp\" }, { type = \"tcp\" }]"));
-    assert_eq!(server.real_servers[0].checks.len(), 1);
+    assert_eq!(server.real_servers[0].terms.checks.len(), 1);
 }
 
 #[test]

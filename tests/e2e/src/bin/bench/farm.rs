@@ -24,6 +24,8 @@ pub(crate) struct Farm {
     pub(crate) kind: Kind,
     /// Between two attempts of a check.
     pub(crate) interval: Duration,
+    /// Further attempts, a second apart, before a failure counts.
+    pub(crate) retries: u32,
     /// The weight of the last server of the last service; all others have 1.
     pub(crate) last_weight: u32,
     /// Whether the kernel's table is programmed.
@@ -34,7 +36,15 @@ impl Farm {
     /// A thousand services of ten servers that are checked so seldom that it does not count.
     pub(crate) fn large() -> Self {
         let interval = Duration::from_secs(600);
-        Self { services: 1000, servers: 10, kind: Kind::Tcp, interval, last_weight: 1, ipvs: true }
+        Self {
+            services: 1000,
+            servers: 10,
+            kind: Kind::Tcp,
+            interval,
+            retries: 0,
+            last_weight: 1,
+            ipvs: true,
+        }
     }
 
     pub(crate) fn service(number: usize) -> (String, u16) {
@@ -63,7 +73,7 @@ impl Farm {
 
     fn ours(self) -> String {
         let mut file = if self.ipvs { String::new() } else { "[checker]\nipvs = false\n".to_owned() };
-        let interval = self.interval.as_secs();
+        let (interval, retries) = (self.interval.as_secs(), self.retries);
         let check = match self.kind {
             Kind::Tcp => "type = \"tcp\"",
             Kind::Http => "type = \"http\", path = \"/\", status = [200]",
@@ -75,7 +85,8 @@ impl Farm {
             let _ = writeln!(
                 file,
                 "[[virtual_server]]\naddress = \"{address}:{port}\"\nprotocol = \"tcp\"\nscheduler = \"rr\"\n\
-                 forward = \"nat\"\ncheck = {{ {check}, interval = \"{interval}s\", retries = 0 }}"
+                 forward = \"nat\"\ncheck = {{ {check}, interval = \"{interval}s\", retries = {retries}, \
+                 retry_delay = \"1s\" }}"
             );
             for place in 0..self.servers {
                 let _ = writeln!(
@@ -92,10 +103,12 @@ impl Farm {
 
     fn theirs(self) -> String {
         let mut file = lab::keepalived::header();
+        let retries = self.retries;
+        let tail = format!("connect_timeout 5\n   retry {retries}\n   delay_before_retry 1\n  }}");
         let check = match self.kind {
-            Kind::Tcp => "TCP_CHECK {\n   connect_timeout 5\n   retry 0\n  }",
-            Kind::Http => HTTP_GET,
-            Kind::Https => SSL_GET,
+            Kind::Tcp => format!("TCP_CHECK {{\n   {tail}"),
+            Kind::Http => format!("HTTP_GET {{\n   {URL}\n   {tail}"),
+            Kind::Https => format!("SSL_GET {{\n   {URL}\n   {tail}"),
         };
         for number in 0..self.services {
             let (address, port) = Self::service(number);
@@ -119,10 +132,7 @@ impl Farm {
     }
 }
 
-const HTTP_GET: &str =
-    "HTTP_GET {\n   url {\n    path /\n    status_code 200\n   }\n   connect_timeout 5\n   retry 0\n  }";
-const SSL_GET: &str =
-    "SSL_GET {\n   url {\n    path /\n    status_code 200\n   }\n   connect_timeout 5\n   retry 0\n  }";
+const URL: &str = "url {\n    path /\n    status_code 200\n   }";
 
 /// The source of a library that makes keepalived believe that the kernel has IPVS and carries everything out.
 const STAND_IN: &str = include_str!("stand_in.c");

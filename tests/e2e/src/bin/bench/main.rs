@@ -1,12 +1,14 @@
 //! The measurements: Holdfast beside keepalived, in one run on one machine, so that the ratios mean something.
 //!
-//! `bench [failover|stop|lease|handover|many|idle|config|ipvs|reload|tcp|http|https|spread]…` prints one table in Markdown; without arguments, all of it.
+//! `bench [failover|stop|lease|handover|many|idle|config|ipvs|detection|reload|tcp|http|https|spread]…` prints one table in Markdown; without arguments, all of it.
 
 mod checks;
 mod config;
+mod detection;
 mod director;
 mod failover;
 mod farm;
+mod guest;
 mod handover;
 mod idle;
 mod ipvs;
@@ -24,7 +26,7 @@ type Measure = fn(&mut Table) -> lab::Result;
 
 fn main() -> ExitCode {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
-    let all: [(&str, Measure); 13] = [
+    let all: [(&str, Measure); 14] = [
         ("failover", failover::killed),
         ("stop", failover::stopped),
         ("lease", lease::measure),
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
         ("idle", idle::measure),
         ("config", config::measure),
         ("ipvs", ipvs::measure),
+        ("detection", detection::measure),
         ("reload", reload::measure),
         ("tcp", checks::tcp),
         ("http", checks::http),

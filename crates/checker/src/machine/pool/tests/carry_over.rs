@@ -3,8 +3,9 @@
 use super::*;
 
 fn check_state(lab: &Lab, address: &str) -> (u64, Option<Instant>) {
-    let check = lab.pool.checks.values().find(|check| check.plan.target.ip().to_string() == address).unwrap();
-    (check.attempts, check.schedule.deadline())
+    let check =
+        lab.pool.checks.values().find(|check| check.plan.target().ip().to_string() == address).unwrap();
+    (check.attempts, check.schedule.deadline().map(|at| lab.pool.beat.instant(at)))
 }
 
 #[test]
@@ -196,5 +197,5 @@ fn everything_can_go() {
     lab.at(0);
     assert_eq!(lab.load(""), ["cancel", "cancel", "reconcile tcp 192.0.2.1:80: none"]);
     assert_eq!(lab.pool.poll_timeout(), None);
-    assert!(lab.pool.checks.is_empty() && lab.pool.servers.is_empty() && lab.pool.by_plan.is_empty());
+    assert!(lab.pool.checks.is_empty() && lab.pool.servers.is_empty() && lab.pool.by_identity.is_empty());
 }

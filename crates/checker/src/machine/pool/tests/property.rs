@@ -268,7 +268,7 @@ impl World {
     /// What is kept up to date step by step is what it would be worked out anew.
     fn consistent(&self) {
         let pool = &self.lab.pool;
-        for (id, server) in &pool.servers {
+        for (id, server) in pool.servers.iter() {
             let service = &pool.virtual_servers[&server.service];
             assert_eq!(service.servers[server.place], *id);
             let planned = service.plan.member(server.place).unwrap();
@@ -276,22 +276,23 @@ impl World {
                 reconfigure::judge(&pool.checks, &server.links, planned),
                 (server.alive, server.weight)
             );
-            for (link, check) in server.links.iter().zip(&planned.checks) {
-                assert_eq!(pool.by_plan[check], link.check);
+            for (link, check) in server.links.iter().zip(planned.checks()) {
+                assert_eq!(pool.checks[&link.check].plan, check);
                 assert!(pool.checks[&link.check].subscribers.contains(id));
             }
             assert_eq!(server.serving, service.serves(server));
-            if let Some(ramp) = server.ramp {
+            if let Some(ramp) = server.ramp() {
                 assert!(server.alive);
-                assert_eq!(Ramp::at(ramp.since, planned.slow_start, self.lab.now), Some(ramp));
-                assert!(pool.alarms.contains(&(ramp.next(planned.slow_start), Alarm::Ramp(*id))));
+                assert_eq!(Ramp::at(ramp.since, planned.terms.slow_start, self.lab.now), Some(ramp));
+                assert!(pool.alarms.contains(&(ramp.next(planned.terms.slow_start), Alarm::Ramp(*id))));
             }
         }
-        for (id, service) in &pool.virtual_servers {
+        for (id, service) in pool.virtual_servers.iter() {
             let members = || service.plan.members().zip(service.servers.iter().map(|id| &pool.servers[id]));
             let real = || members().take(service.plan.real_servers.len());
             let sum = |backup: bool, of: fn(&RealServer) -> u32| {
-                let some = real().filter(|(planned, server)| planned.backup == backup && !server.standby);
+                let some =
+                    real().filter(|(planned, server)| planned.terms.backup == backup && !server.standby);
                 some.map(|(_, server)| u64::from(of(server))).sum::<u64>()
             };
             assert_eq!(service.alive, sum(false, |server| server.share().counted()));
@@ -308,7 +309,7 @@ impl World {
             assert!(service.servers.iter().all(|id| servers[id].standby == pool.servers[id].standby));
             // Backups are called in their order, and none more than needed.
             let called: Vec<u64> = real()
-                .filter(|(planned, server)| planned.backup && !server.standby)
+                .filter(|(planned, server)| planned.terms.backup && !server.standby)
                 .map(|(_, server)| u64::from(server.share().counted()))
                 .collect();
             if let Some((last, others)) =
@@ -336,10 +337,10 @@ impl World {
         }
         let services: usize = pool.virtual_servers.values().map(|service| service.plan.services.len()).sum();
         assert_eq!(pool.wanted.services.len(), services);
-        let deadlines: BTreeSet<(Instant, CheckId)> =
+        let deadlines: BTreeSet<(Moment, CheckId)> =
             pool.checks.iter().filter_map(|(id, check)| Some((check.schedule.deadline()?, *id))).collect();
         assert_eq!(pool.deadlines, deadlines);
-        assert_eq!(pool.by_plan.len(), pool.checks.len());
+        assert_eq!(pool.by_identity.len(), pool.checks.len());
         let running: BTreeSet<CheckId> =
             pool.checks.iter().filter(|(_, check)| check.schedule.running()).map(|(id, _)| *id).collect();
         assert_eq!(running, self.running);
@@ -348,7 +349,7 @@ impl World {
             assert_eq!(check.schedule.resting(), check.subscribers.iter().all(rests));
         }
         // Nobody dead gets connections, nobody who leaves, no backup that is not called.
-        for (id, service) in &pool.virtual_servers {
+        for (id, service) in pool.virtual_servers.iter() {
             for key in &service.plan.services {
                 for (at, destination) in &pool.wanted.services[key].destinations {
                     let place = service.plan.members().position(|server| server.key(*key) == *at);
