@@ -155,6 +155,7 @@ pub(super) fn read(mut own: Table<'_>, vrrp: &Table<'_>, known: &Known, d: &mut 
     }
     let virtual_mac_span = common.virtual_mac.as_ref().map(|v| v.span).or_else(|| strict::asked(&common));
     let ways = std::mem::take(&mut common.also_via);
+    strict::refuse_ways(&common, ways.first().map(also_via::Way::span), d);
     let mut plan = build(&name, vrid, common, advertised, excluded, d);
     let (mut object_spans, mut via_spans) = (Vec::new(), Vec::new());
     if let Some(plan) = &mut plan {

@@ -97,6 +97,18 @@ fn a_stop_command_that_hangs_does_not_keep_the_daemon() -> Result {
 }
 
 #[test]
+fn a_command_that_takes_longer_than_its_time_is_ended_and_named() -> Result {
+    let stage = Stage::new()?;
+    let (_lan, a, _b) = directors()?;
+    let hang = stage.script("hang.sh", "echo $$ >> $NOTES/pids\nexec sleep 1000")?;
+    let notify = format!("notify = {{ master = \"{hang}\", timeout = \"300ms\" }}");
+    let holdfast = Holdfast::start(&a, &instance(100, &notify))?;
+    holdfast.log().wait("notify command failed: not done within 300ms", SECONDS_10)?;
+    let pid: i32 = stage.notes("pids").first().ok_or("it was not run")?.parse()?;
+    wait::until("its end", SECONDS_10, || Ok(!alive(pid)))
+}
+
+#[test]
 fn a_command_knows_what_happened_and_runs_as_nobody() -> Result {
     let stage = Stage::new()?;
     let (_lan, a, _b) = directors()?;

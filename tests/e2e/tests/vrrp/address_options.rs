@@ -20,7 +20,8 @@ fn every_option_of_an_ipv4_address_is_in_the_kernel() -> Result {
     let addresses = "{ address = \"192.168.7.1/24\", broadcast = \"auto\" }, \
          { address = \"192.168.8.1/24\", prefix_route = false }, \
          { address = \"192.168.9.1\", peer = \"192.168.9.2\" }, \
-         { address = \"192.168.10.1/24\", preferred_lifetime = 0 }";
+         { address = \"192.168.10.1/24\", preferred_lifetime = 0 }, \
+         { address = \"192.168.11.1/24\", scope = \"link\", interface = \"eth0\", label = \"eth0:x\" }";
     let a = Holdfast::start(&two.a, &with_addresses(200, addresses, ""))?;
     a.wait_state(NAME, "master", SECONDS_10)?;
     let auto = entry(&two, "eth0", "192.168.7.1")?;
@@ -30,10 +31,12 @@ fn every_option_of_an_ipv4_address_is_in_the_kernel() -> Result {
     assert!(peer.contains("192.168.9.1 peer 192.168.9.2/32"), "{peer}");
     let deprecated = entry(&two, "eth0", "192.168.10.1")?;
     assert!(deprecated.contains("deprecated") && deprecated.contains("preferred_lft 0sec"), "{deprecated}");
+    let scoped = entry(&two, "eth0", "192.168.11.1")?;
+    assert!(scoped.contains("scope link ") && scoped.contains(" eth0:x "), "{scoped}");
     let routes = two.a.ip("route show")?;
     assert!(routes.contains("192.168.7.0/24") && !routes.contains("192.168.8.0/24"), "{routes}");
     assert_eq!(a.stop()?, 0);
-    for address in ["192.168.7.1", "192.168.8.1", "192.168.9.1", "192.168.10.1"] {
+    for address in ["192.168.7.1", "192.168.8.1", "192.168.9.1", "192.168.10.1", "192.168.11.1"] {
         assert!(!two.a.has_address(address)?, "{address} is left");
     }
     Ok(())

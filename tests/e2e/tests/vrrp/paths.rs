@@ -126,6 +126,29 @@ fn one_holder_while_a_path_is_left_with_signed_adverts() -> Result {
     one_holder_while_a_path_is_left(By::Group, &auth)
 }
 
+/// With a second between adverts, and a password in each.
+#[test]
+fn one_holder_while_a_path_is_left_in_version_2() -> Result {
+    let wires = Wires::new()?;
+    let text = |host: &Netns, priority: u8| {
+        let extra = "version = 2\nauth = { type = \"pass\", password = \"1111\" }";
+        wires.text(host, priority, By::Group, extra).replace("\"100ms\"", "\"1s\"")
+    };
+    let a = Holdfast::start(&wires.a, &text(&wires.a, 200))?;
+    a.wait_state(NAME, "master", SECONDS_10)?;
+    let b = Holdfast::start(&wires.b, &text(&wires.b, 100))?;
+    wait::until("b to hear a by both", SECONDS_10, || Ok(received(&b, 0)? > 0 && received(&b, 1)? > 0))?;
+    let before = (transitions(&a)?, transitions(&b)?);
+    wires.main.isolate(&wires.b, "eth0")?;
+    wait::until("b to miss the first path", SECONDS_10, || is_lost(&b, 0))?;
+    // More adverts than a master may be silent for.
+    let heard = received(&b, 1)?;
+    wait::until("five adverts by the second path", SECONDS_10, || Ok(received(&b, 1)? >= heard + 5))?;
+    assert_eq!((transitions(&a)?, transitions(&b)?), before);
+    wires.second.isolate(&wires.b, "eth1")?;
+    b.wait_state(NAME, "master", SECONDS_10)
+}
+
 /// The backup would wait for the silence otherwise; the adverts are rare, so that it is noticed.
 #[test]
 fn a_master_whose_cable_is_pulled_says_goodbye_by_the_second_path() -> Result {

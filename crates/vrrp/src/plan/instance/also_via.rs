@@ -21,6 +21,12 @@ pub(super) struct Way {
     source: Option<Located<IpAddr>>,
 }
 
+impl Way {
+    pub(super) fn span(&self) -> Span {
+        self.span
+    }
+}
+
 pub(super) fn read(t: &mut Layers<'_>, d: &mut Diagnostics) -> Vec<Way> {
     let Some(list) = t.value("also_via", d) else { return Vec::new() };
     let items = list.one_or_list();

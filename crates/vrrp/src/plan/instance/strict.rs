@@ -54,6 +54,14 @@ pub(super) fn hold(
 
 const HELD: &str = "`strict = true` holds to the RFC";
 
+/// Refuses other ways for adverts than the one over the link; `first` is the place of the first.
+pub(super) fn refuse_ways(c: &Common, first: Option<Span>, d: &mut Diagnostics) {
+    if let (Some(strict), Some(first)) = (asked(c), first) {
+        d.error(first, "`also_via`: a virtual router lives on a single LAN, and so do its adverts (3)")
+            .note(strict, HELD);
+    }
+}
+
 fn refuse(c: &Common, version: Version, family: Family, d: &mut Diagnostics, strict: Span) {
     let owner = c.priority.as_ref().is_some_and(|priority| priority.value == 255);
     let is = |key: &Option<Located<bool>>, value| key.as_ref().filter(|k| k.value == value).map(|k| k.span);

@@ -174,6 +174,21 @@ fn an_inferior_advert_can_be_left_unanswered() {
 }
 
 #[test]
+fn what_an_inferior_one_announced_is_corrected_again_after_a_delay() {
+    let announced = |extra: &str| {
+        let mut m = Machine::master(&instance(&format!("announce = {{ inferior_repeat = 2{extra} }}")));
+        m.pass(20 * SECOND);
+        assert_eq!(only(&m.hear(PEER, 50), &["announce"]), ["announce A 192.0.2.1 repeat=2"]);
+        let heard = m.now.duration_since(m.start);
+        let later = timed(&m.pass(10 * SECOND), &["announce"]);
+        later.into_iter().map(|(at, line)| (at - heard, line)).collect::<Vec<_>>()
+    };
+    let again = |delay| vec![(delay, "announce A 192.0.2.1 repeat=2".to_owned())];
+    assert_eq!(announced(", inferior_delay = \"7s\""), again(7 * SECOND));
+    assert_eq!(announced(", inferior_delay = 0"), vec![]);
+}
+
+#[test]
 fn a_better_advert_can_be_answered_before_yielding() {
     let mut m = Machine::master(&instance("answer_better = true"));
     assert_eq!(effects(&m.hear(PEER, 150)), ["advert A priority=100", "remove A 192.0.2.1/24@eth0"]);

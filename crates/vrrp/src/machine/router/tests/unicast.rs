@@ -5,7 +5,9 @@ use super::*;
 const PEER: &str = "10.0.0.9";
 
 fn unicast(lines: &str) -> String {
-    instance(&format!("unicast_peers = [\"{PEER}\", {{ address = \"10.0.0.7\", min_ttl = 60 }}]\n{lines}"))
+    instance(&format!(
+        "unicast_peers = [\"{PEER}\", {{ address = \"10.0.0.7\", min_ttl = 60, max_ttl = 90 }}]\n{lines}"
+    ))
 }
 
 impl Machine {
@@ -75,13 +77,36 @@ fn without_the_check_of_sources_a_stranger_is_a_master_like_any_other() {
 #[test]
 fn the_bounds_of_the_ttl_are_those_of_the_peer_or_of_all() {
     let mut m = Machine::master(&unicast("unicast_min_ttl = 10\nunicast_max_ttl = 100"));
-    for (from, ttl) in [(PEER, 9), (PEER, 101), ("10.0.0.7", 59), ("10.0.0.7", 101)] {
+    for (from, ttl) in [(PEER, 9), (PEER, 101), ("10.0.0.7", 59), ("10.0.0.7", 91)] {
         m.hear_unicast(from, 200, ttl);
         assert_eq!(m.state(), StateName::Master, "{from} {ttl}");
     }
     assert_eq!(m.rejected("ttl"), 4);
     m.hear_unicast(PEER, 200, 10);
     assert_eq!(m.state(), StateName::Backup);
+}
+
+/// What a peer says of addresses and how it sums is taken, or dropped where that is asked for.
+#[test]
+fn other_addresses_are_taken_unless_they_are_to_be_dropped() {
+    let heard = |extra: &str| {
+        let mut m = Machine::master(&instance(extra));
+        let plan = m.router.plan().instances[0].clone();
+        let advert = Advert {
+            version: plan.version,
+            vrid: plan.key.vrid,
+            priority: 200,
+            interval: plan.interval,
+            auth: Auth::None,
+            addresses: Addresses::new(plan.key.family, &[10, 9, 9, 9]),
+        };
+        let mut buffer = [0; MAX_LEN];
+        let len = advert.encode(Form::PseudoHeader, ip(PEER), group(plan.key.family), &mut buffer).unwrap();
+        m.packet(PEER, &buffer[..len]);
+        (m.state(), m.rejected("addresses"))
+    };
+    assert_eq!(heard(""), (StateName::Backup, 0));
+    assert_eq!(heard("address_mismatch = \"drop\""), (StateName::Master, 1));
 }
 
 #[test]
