@@ -79,6 +79,8 @@ install-files: ## installs what is built; a configuration that is there stays
 	chmod 644 $(DESTDIR)$(UNITDIR)/holdfast.service
 	$(PLACES) etc/systemd/holdfast-serve.service > $(DESTDIR)$(UNITDIR)/holdfast-serve.service
 	chmod 644 $(DESTDIR)$(UNITDIR)/holdfast-serve.service
+	$(PLACES) etc/systemd/holdfast-realserver.service > $(DESTDIR)$(UNITDIR)/holdfast-realserver.service
+	chmod 644 $(DESTDIR)$(UNITDIR)/holdfast-realserver.service
 	install -d $(SHARE)/doc/holdfast/systemd
 	install -d $(SHARE)/doc/holdfast/grafana $(SHARE)/doc/holdfast/prometheus
 	install -m 644 etc/grafana/holdfast.json $(SHARE)/doc/holdfast/grafana/
@@ -86,6 +88,10 @@ install-files: ## installs what is built; a configuration that is there stays
 	install -m 644 etc/systemd/drop-ins/*.conf $(SHARE)/doc/holdfast/systemd/
 	$(PLACES) etc/init.d/holdfast > $(DESTDIR)$(SYSCONFDIR)/init.d/holdfast
 	chmod 755 $(DESTDIR)$(SYSCONFDIR)/init.d/holdfast
+	$(PLACES) etc/init.d/holdfast-realserver > $(DESTDIR)$(SYSCONFDIR)/init.d/holdfast-realserver
+	chmod 755 $(DESTDIR)$(SYSCONFDIR)/init.d/holdfast-realserver
+	[ -e $(DESTDIR)$(SYSCONFDIR)/default/holdfast-realserver ] || \
+		install -m 644 etc/default/holdfast-realserver $(DESTDIR)$(SYSCONFDIR)/default/holdfast-realserver
 	[ -e $(DESTDIR)$(SYSCONFDIR)/default/holdfast ] || \
 		install -m 644 etc/default/holdfast $(DESTDIR)$(SYSCONFDIR)/default/holdfast
 	[ -e $(DESTDIR)$(SYSCONFDIR)/holdfast/holdfast.toml ] || \

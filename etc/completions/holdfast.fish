@@ -37,6 +37,7 @@ complete -c holdfast -n "__fish_holdfast_needs_command" -f -a "events" -d 'Show 
 complete -c holdfast -n "__fish_holdfast_needs_command" -f -a "top" -d 'Show everything on one screen, renewed, with what goes through it'
 complete -c holdfast -n "__fish_holdfast_needs_command" -f -a "connections" -d 'Show the connections in the kernel\'s table'
 complete -c holdfast -n "__fish_holdfast_needs_command" -f -a "reload" -d 'Make the running daemon read its configuration again, wholly or not at all'
+complete -c holdfast -n "__fish_holdfast_needs_command" -f -a "realserver" -d 'Make this machine a real server for direct routing or tunnels'
 complete -c holdfast -n "__fish_holdfast_needs_command" -f -a "digest" -d 'Ask a web server as a check would, and print the digest for the check'
 complete -c holdfast -n "__fish_holdfast_needs_command" -f -a "upgrade" -d 'Give place to the program that was installed'
 complete -c holdfast -n "__fish_holdfast_needs_command" -f -a "convert" -d 'Turn a keepalived.conf into a configuration of Holdfast'
@@ -107,6 +108,21 @@ never\t'Never'"
 complete -c holdfast -n "__fish_holdfast_using_subcommand reload" -l dry-run -d 'Only say what would change; the exit status is 3 if anything would'
 complete -c holdfast -n "__fish_holdfast_using_subcommand reload" -l json -d 'Print JSON, for programs'
 complete -c holdfast -n "__fish_holdfast_using_subcommand reload" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c holdfast -n "__fish_holdfast_using_subcommand realserver" -l vip -d 'The virtual addresses, with commas between' -r
+complete -c holdfast -n "__fish_holdfast_using_subcommand realserver" -l mode -d 'How the director forwards' -r -f -a "dr\t'Direct routing'
+tun\t'Tunnels'"
+complete -c holdfast -n "__fish_holdfast_using_subcommand realserver" -l tunnel -d 'The kind of tunnel' -r -f -a "ipip\t'IP in IP'
+gue\t'Generic UDP encapsulation'
+gre\t'Generic routing encapsulation'"
+complete -c holdfast -n "__fish_holdfast_using_subcommand realserver" -l port -d 'The UDP port of gue' -r
+complete -c holdfast -n "__fish_holdfast_using_subcommand realserver" -l device -d 'The interface that holds the addresses: lo, or the tunnel\'s end' -r
+complete -c holdfast -n "__fish_holdfast_using_subcommand realserver" -l state -d 'Where it is remembered what was there before' -r -F
+complete -c holdfast -n "__fish_holdfast_using_subcommand realserver" -s c -l config -d 'The configuration file' -r -F
+complete -c holdfast -n "__fish_holdfast_using_subcommand realserver" -l run-dir -d 'Where the daemon has its sockets' -r -F
+complete -c holdfast -n "__fish_holdfast_using_subcommand realserver" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c holdfast -n "__fish_holdfast_using_subcommand realserver" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c holdfast -n "__fish_holdfast_using_subcommand digest" -s s -l server -d 'Connect to this ADDRESS or ADDRESS:PORT instead of the URL\'s host' -r
 complete -c holdfast -n "__fish_holdfast_using_subcommand digest" -s V -l virtual-host -d 'The virtual host to ask for, instead of the URL\'s' -r
 complete -c holdfast -n "__fish_holdfast_using_subcommand digest" -l timeout -d 'Seconds to wait for the whole answer' -r

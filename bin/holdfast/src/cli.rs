@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::connections::Connections;
 use crate::digest::Digest;
 use crate::output::Color;
+use crate::realserver::RealServer;
 use crate::reload::Reload;
 use crate::status::wanted::{Status, joined};
 use crate::top::Top;
@@ -53,6 +54,8 @@ pub(crate) enum Command {
     Connections(Connections),
     /// Make the running daemon read its configuration again, wholly or not at all
     Reload(Reload),
+    /// Make this machine a real server for direct routing or tunnels
+    Realserver(RealServer),
     /// Ask a web server as a check would, and print the digest for the check
     Digest(Digest),
     /// Give place to the program that was installed

@@ -10,6 +10,7 @@ mod convert;
 mod digest;
 mod events;
 mod output;
+mod realserver;
 #[cfg(test)]
 mod reference;
 mod reload;
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
         Command::Status(what) => status::run(&arguments, what, &mut output),
         Command::Top(wanted) => top::run(&arguments, wanted, &mut output),
         Command::Upgrade => upgrade::run(&arguments, &mut output),
+        Command::Realserver(how) => realserver::run(how, &mut output),
         Command::Digest(how) => digest::run(how, &mut output),
         Command::Reload(how) => reload::run(&arguments, how, &mut output),
     };

@@ -71,7 +71,10 @@ fn everything_is_installed() {
         ("usr/share/zsh/vendor-completions/_holdfast", 0o644),
         ("usr/share/fish/vendor_completions.d/holdfast.fish", 0o644),
         ("lib/systemd/system/holdfast.service", 0o644),
+        ("lib/systemd/system/holdfast-realserver.service", 0o644),
         ("etc/init.d/holdfast", 0o755),
+        ("etc/init.d/holdfast-realserver", 0o755),
+        ("etc/default/holdfast-realserver", 0o644),
         ("etc/default/holdfast", 0o644),
         // It may hold a password.
         ("etc/holdfast/holdfast.toml", 0o640),
@@ -87,12 +90,13 @@ fn everything_is_installed() {
 fn what_an_operator_has_written_stays() {
     let dir = Dir::new("keep");
     dir.install(&[]);
-    for path in ["etc/holdfast/holdfast.toml", "etc/default/holdfast"] {
+    for path in ["etc/holdfast/holdfast.toml", "etc/default/holdfast", "etc/default/holdfast-realserver"] {
         fs::write(dir.0.join("to").join(path), "mine").unwrap();
     }
     dir.install(&[]);
     assert_eq!(dir.file("etc/holdfast/holdfast.toml").0, "mine");
     assert_eq!(dir.file("etc/default/holdfast").0, "mine");
+    assert_eq!(dir.file("etc/default/holdfast-realserver").0, "mine");
 }
 
 #[test]

@@ -43,6 +43,7 @@ fn every_option_of_holdfast_is_in_its_page() {
         &["digest"],
         &["connections"],
         &["top"],
+        &["realserver"],
     ] {
         let help = help(arguments);
         let found = options(&help);

@@ -136,6 +136,11 @@ impl Farm {
         self.running.remove(&number);
     }
 
+    /// The host of a web server (1 to 3).
+    pub fn host(&self, number: usize) -> Result<&Netns> {
+        Ok(self.hosts.get(number - 1).ok_or("there are three web servers")?)
+    }
+
     /// A running web server.
     pub fn web(&self, number: usize) -> Result<&HttpServer> {
         Ok(self.running.get(&number).ok_or("this web server does not run")?)

@@ -3,6 +3,7 @@
 mod command;
 mod events;
 mod init;
+mod realserver;
 mod samples;
 mod status;
 mod top;

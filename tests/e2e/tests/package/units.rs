@@ -12,7 +12,7 @@ use crate::debian::top;
 fn units() -> Result<(TempDir, Vec<PathBuf>)> {
     let folder = TempDir::new()?;
     let mut all = Vec::new();
-    for name in ["holdfast.service", "holdfast-serve.service"] {
+    for name in ["holdfast.service", "holdfast-serve.service", "holdfast-realserver.service"] {
         let text = std::fs::read_to_string(top().join("etc/systemd").join(name))?
             .replace("/usr/sbin/holdfastd", &program(Program::Holdfastd)?.to_string_lossy())
             .replace("/usr/bin/holdfast", &program(Program::Holdfast)?.to_string_lossy());

@@ -8,6 +8,7 @@ mod connections;
 mod kernel;
 mod leaving;
 mod pool;
+mod realserver;
 mod settings;
 mod suspend;
 mod tunnels;
