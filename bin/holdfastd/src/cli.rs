@@ -61,6 +61,8 @@ pub(crate) enum Mode {
     Detached(RawFd),
     /// Be this child.
     Child(&'static Role),
+    /// Deliver mail for the watchdog, and end.
+    Mail,
 }
 
 /// What the arguments ask for.
@@ -89,8 +91,10 @@ pub(crate) fn parse(
     let absolute = |path: PathBuf| {
         std::path::absolute(&path).map_err(|error| fault(format!("{}: {error}", path.display())))
     };
+    let mail = line.role.as_deref() == Some("mail");
     let child = match &line.role {
         None => None,
+        Some(_) if mail => None,
         Some(name) => {
             let role = roles.iter().find(|role| role.name == name);
             Some(role.ok_or_else(|| fault(format!("there is no role {name:?}")))?)
@@ -98,6 +102,7 @@ pub(crate) fn parse(
     };
     let mode = match (child, line.announce) {
         (Some(role), _) => Mode::Child(role),
+        (None, _) if mail => Mode::Mail,
         (None, Some(fd)) => Mode::Detached(fd),
         (None, None) if line.check => Mode::Check,
         (None, None) if line.foreground => Mode::Foreground,
@@ -156,6 +161,7 @@ mod tests {
         assert_eq!(line.options.log_target, Target::File("/var/log/holdfast.log".into()));
         assert!(line.target_chosen);
         assert!(matches!(parsed(&["--announce", "7"]).mode, Mode::Detached(7)));
+        assert!(matches!(parsed(&["--role", "mail"]).mode, Mode::Mail));
         assert!(matches!(parsed(&["--role", "vrrp"]).mode, Mode::Child(role) if role.name == "vrrp"));
     }
 

@@ -40,6 +40,10 @@ fn run(mut line: Line) -> Result<Exit, Failure> {
             let inherited = start::child(&line, role)?;
             Ok((role.run)(inherited))
         }
+        Mode::Mail => {
+            start::log(&line, "mail")?;
+            Ok(mail::run())
+        }
         Mode::Foreground => {
             start::retitle();
             start::log(&line, "watchdog")?;

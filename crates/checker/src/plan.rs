@@ -71,6 +71,8 @@ pub struct VirtualServer {
     pub suspend: Option<BTreeSet<IpAddr>>,
     /// Whether an orderly stop and a removal are told to the commands, as failures of what was up.
     pub notify_on_stop: bool,
+    /// Whether mail is sent when the quorum turns; what is usual without.
+    pub alert: Option<bool>,
     /// What is run when the quorum turns.
     pub on_quorum: Notify,
     /// The servers, in the order of the text.
@@ -107,6 +109,8 @@ pub struct Terms {
     pub drain: Duration,
     /// How long its weight takes to grow back after a failure.
     pub slow_start: Duration,
+    /// Whether mail is sent when it turns; what is usual without.
+    pub alert: Option<bool>,
     /// What is run when it turns.
     pub notify: Notify,
     /// What it is judged by; [`RealServer::checks`] has them with their targets.

@@ -159,6 +159,7 @@ fn virtual_server(old: &VirtualServer, new: &VirtualServer, list: &mut Vec<Chang
     words.differ(Traffic::New, "backup_below", &old.backup_below, &new.backup_below);
     words.noted(Traffic::New, "ha_suspend", old.suspend == new.suspend);
     words.differ(Traffic::Untouched, "notify_on_stop", &old.notify_on_stop, &new.notify_on_stop);
+    words.noted(Traffic::Untouched, "alert", old.alert == new.alert);
     words.noted(Traffic::Untouched, "quorum commands", old.on_quorum == new.on_quorum);
     let object = name(new);
     let before = list.len();
@@ -220,6 +221,7 @@ fn real_server(old: &RealServer, new: &RealServer) -> Words {
     words.differ(Traffic::New, "backup", &old.backup, &new.backup);
     words.noted(Traffic::Untouched, "drain", old.drain == new.drain);
     words.noted(Traffic::New, "slow_start", old.slow_start == new.slow_start);
+    words.noted(Traffic::Untouched, "alert", old.alert == new.alert);
     words.noted(Traffic::Untouched, "notify commands", old.notify == new.notify);
     words.noted(Traffic::New, "checks_needed", old.needed == new.needed);
     words.noted(Traffic::New, "checks", old.checks == new.checks);

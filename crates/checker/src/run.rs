@@ -336,8 +336,9 @@ impl Running {
         match self.pool.names(subject) {
             Some((service, Some(server))) => self.herald.server(service, server, turn, words),
             Some((service, None)) => self.herald.quorum(service, turn, self.pool.sorry(subject), words),
-            None => {}
+            None => return,
         }
+        self.herald.alert(self.pool.alert(subject));
     }
 
     fn notify(&mut self, subject: Subject, turn: Turn, now: Instant) {

@@ -1,5 +1,6 @@
 //! What a process of `holdfastd` is to the others: a name, a share of the configuration, a main function.
 
+use crate::alerts::Alerts;
 use crate::child::Inherited;
 use crate::config::global::Global;
 use crate::config::{Diagnostics, Document, Sources, Table};
@@ -34,6 +35,8 @@ pub struct Checked {
     pub needs: Vec<Need>,
     /// For each role, the sections it has asked for.
     pub sections: Vec<Vec<&'static str>>,
+    /// To whom mail is sent; the watchdog's affair alone.
+    pub alerts: Option<Alerts>,
     /// What the text says.
     pub document: Document,
 }
@@ -51,6 +54,8 @@ pub fn check(roles: &[Role], sources: &Sources, diagnostics: &mut Diagnostics) -
         needs.push((role.check)(&mut root, &global, diagnostics));
         sections.push([&common, root.asked().get(before..).unwrap_or_default()].concat());
     }
+    // After the roles: it is in nobody's share, and a reload that changes it touches no child.
+    let alerts = crate::alerts::plan(&mut root, diagnostics);
     root.finish(diagnostics);
-    Checked { global, needs, sections, document }
+    Checked { global, needs, sections, alerts, document }
 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::machine::fact::Fact;
 use crate::machine::id::Name;
 use crate::machine::ledger::ObjectNews;
+use crate::plan::Plan;
 
 /// A fact as an object; `event` names its kind.
 #[must_use]
@@ -129,6 +130,28 @@ pub fn event(fact: &Fact) -> Value {
     }
 }
 
+/// Adds to changes of state what the configuration says of mail about that instance or group.
+pub fn mark(event: &mut Value, plan: &Plan) {
+    let text = |key: &str| event.get(key).and_then(Value::as_str);
+    if text("event") != Some("state_changed") {
+        return;
+    }
+    let notify = match (text("instance"), text("sync_group")) {
+        (Some(name), _) => {
+            plan.instances.iter().find(|plan| plan.name.as_str() == name).map(|plan| &plan.notify)
+        }
+        (None, Some(name)) => {
+            plan.groups.iter().find(|plan| plan.name.as_str() == name).map(|plan| &plan.notify)
+        }
+        (None, None) => None,
+    };
+    if let Some(alert) = notify.and_then(|notify| notify.alert)
+        && let Some(fields) = event.as_object_mut()
+    {
+        fields.insert("alert".to_owned(), alert.into());
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -170,5 +193,25 @@ mod tests {
             "reason": Reject::Checksum.code(), "suppressed": 4,
         });
         assert_eq!(event(&fact), told);
+    }
+
+    #[test]
+    fn a_change_of_state_says_whether_mail_is_wanted_about_it() {
+        let plan = crate::plan::tests::parse(
+            "[[vrrp.instance]]\nname = \"loud\"\ninterface = \"eth0\"\nvirtual_router_id = 1\n\
+             virtual_addresses = [\"192.0.2.1\"]\nalert = true\n\
+             [[vrrp.instance]]\nname = \"usual\"\ninterface = \"eth0\"\nvirtual_router_id = 2\n\
+             virtual_addresses = [\"192.0.2.2\"]\n\
+             [[vrrp.sync_group]]\nname = \"quiet\"\ninstances = [\"loud\", \"usual\"]\nalert = false\n",
+        );
+        let marked = |mut event: Value| {
+            mark(&mut event, &plan);
+            event.get("alert").cloned()
+        };
+        assert_eq!(marked(json!({ "event": "state_changed", "instance": "loud" })), Some(json!(true)));
+        assert_eq!(marked(json!({ "event": "state_changed", "instance": "usual" })), None);
+        assert_eq!(marked(json!({ "event": "state_changed", "sync_group": "quiet" })), Some(json!(false)));
+        assert_eq!(marked(json!({ "event": "state_changed", "instance": "gone" })), None);
+        assert_eq!(marked(json!({ "event": "priority_changed", "instance": "loud" })), None);
     }
 }

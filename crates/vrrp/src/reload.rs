@@ -262,7 +262,8 @@ fn instance_changes(a: &InstancePlan, b: &InstancePlan) -> Changes {
     list.value("promote_secondaries", &a.promote_secondaries, &b.promote_secondaries);
     list.word("virtual_mac", a.virtual_mac == b.virtual_mac);
     list.word("trackers", a.trackers == b.trackers);
-    list.word("notify", a.notify == b.notify);
+    list.word("alert", a.notify.alert == b.notify.alert);
+    list.word("notify", a.notify.same_commands(&b.notify));
     list
 }
 
@@ -292,7 +293,8 @@ fn group_changes(a: &GroupPlan, b: &GroupPlan) -> Changes {
     let mut list = Changes::default();
     list.word("instances", a.members == b.members);
     list.word("trackers", a.trackers == b.trackers);
-    list.word("notify", a.notify == b.notify);
+    list.word("alert", a.notify.alert == b.notify.alert);
+    list.word("notify", a.notify.same_commands(&b.notify));
     list
 }
 
@@ -307,6 +309,7 @@ const QUIET: &[&str] = &[
     "announce",
     "address_lease",
     "hand_over",
+    "alert",
     "notify",
     // The kernel's daemons tell other machines of connections, and move none.
     "instance",

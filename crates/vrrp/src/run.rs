@@ -453,7 +453,11 @@ impl App for Vrrp {
     }
 
     fn events(&mut self) -> Vec<Value> {
-        self.running.as_mut().map(|running| running.effects.take_told()).unwrap_or_default()
+        let told = self.running.as_mut().map(|running| running.effects.take_told());
+        let mut events = told.unwrap_or_default();
+        let plan = &self.configured.plan;
+        events.iter_mut().for_each(|event| crate::events::mark(event, plan));
+        events
     }
 
     fn prepare(&mut self, _before: &Document, document: &Document) -> Result<Value, String> {

@@ -23,6 +23,8 @@ pub(crate) struct History {
     writer: OwnedFd,
     own: Outbox,
     store: Store,
+    /// What was told since the last look, for whoever wants to know at once.
+    fresh: Option<Vec<Vec<u8>>>,
 }
 
 impl History {
@@ -32,7 +34,7 @@ impl History {
         let inbox = Inbox::new(reader);
         let registration = cx.registry().add(&inbox.fd(), Key::History, Interest::Read)?;
         let own = Outbox::new(writer.try_clone()?, "watchdog");
-        Ok(Self { _registration: registration, inbox, writer, own, store: Store::new(dir) })
+        Ok(Self { _registration: registration, inbox, writer, own, store: Store::new(dir), fresh: None })
     }
 
     /// The end that every child inherits.
@@ -52,6 +54,9 @@ impl History {
         let mut lines = Vec::new();
         let more = self.inbox.read(&mut lines);
         self.store.append(&lines, clock::wall());
+        if let Some(fresh) = &mut self.fresh {
+            fresh.append(&mut lines);
+        }
         if more { Drained::More } else { Drained::Yes }
     }
 
@@ -62,6 +67,20 @@ impl History {
                 break;
             }
         }
+    }
+
+    /// Whether somebody wants to know at once.
+    pub(crate) fn keep_fresh(&mut self, keep: bool) {
+        if keep {
+            self.fresh.get_or_insert_default();
+        } else {
+            self.fresh = None;
+        }
+    }
+
+    /// What was told since the last time, line by line.
+    pub(crate) fn take_fresh(&mut self) -> Vec<Vec<u8>> {
+        self.fresh.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {

@@ -5,6 +5,7 @@
 //! * [`run`]: from start to end; [`detach`]: as a daemon that tells how its start-up ended
 //! * `watchdog`: the process on the event loop, with its requests and its status
 //! * `incarnation`: one living child; `text`: a checked configuration in sealed memory
+//! * `mail`: e-mail alerts, their queue, and the process that delivers them
 //! * `upgrade`: another version of the program in the place of this one
 //! * `history`: what happened, for `holdfast events`
 //! * `pidfile`, `rundir`, `announce`: what the rest of the machine sees of us
@@ -18,6 +19,7 @@ mod announce;
 mod failure;
 mod history;
 mod incarnation;
+mod mail;
 mod options;
 mod pidfile;
 pub mod reload;

@@ -30,6 +30,13 @@ impl Options {
         args
     }
 
+    /// The arguments that make a courier of it.
+    pub(crate) fn courier_args(&self) -> Vec<OsString> {
+        let mut args = vec![OsString::from("--role"), "mail".into()];
+        args.extend(self.shared_args());
+        args
+    }
+
     /// The arguments that make this daemon once more.
     pub(crate) fn daemon_args(&self) -> Vec<OsString> {
         let mut args = vec![OsString::from("--config"), self.config.clone().into()];

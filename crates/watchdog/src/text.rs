@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 
+use common::alerts::Alerts;
 use common::config::global::Global;
 use common::config::{Diagnostics, LoadErrorKind, Severity, Sources};
 use common::exit::Exit;
@@ -23,6 +24,8 @@ pub(crate) struct Text {
     pub(crate) shares: Vec<OwnedFd>,
     /// Its share for every process.
     pub(crate) global: Global,
+    /// To whom mail is sent about what happens.
+    pub(crate) alerts: Option<Alerts>,
     /// For every role, whether it is to run.
     pub(crate) wanted: Vec<bool>,
     /// What the operator should look at all the same, for a terminal.
@@ -61,13 +64,16 @@ impl Text {
         for (_, line) in diagnostics.lines(&sources) {
             log::warn!("configuration: {line}");
         }
-        let share = |sections: &Vec<&str>| sealed(|file| checked.document.write_share(sections, file));
+        let share = |sections: &Vec<&str>| {
+            sealed("holdfast-config", |file| checked.document.write_share(sections, file))
+        };
         let shares: io::Result<Vec<OwnedFd>> = checked.sections.iter().map(share).collect();
         let wanted = roles.iter().zip(checked.needs);
         let chosen = |role: &Role| options.only.is_none_or(|only| only == role.name);
         Ok(Self {
             shares: shares.map_err(|error| Failure::io("keep the text of", &options.config, &error))?,
             global: checked.global,
+            alerts: checked.alerts,
             wanted: wanted.map(|(role, need)| need == Need::Wanted && chosen(role)).collect(),
             warnings: diagnostics.render(&sources),
         })
@@ -91,9 +97,10 @@ impl Text {
     }
 }
 
-fn sealed(write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<OwnedFd> {
+/// What is written, in memory that nobody can change any more.
+pub(crate) fn sealed(name: &str, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<OwnedFd> {
     let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
-    let mut file = File::from(memfd_create("holdfast-config", flags)?);
+    let mut file = File::from(memfd_create(name, flags)?);
     write(&mut file)?;
     let seals =
         SealFlag::F_SEAL_WRITE | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_SEAL;
@@ -109,7 +116,7 @@ mod tests {
 
     #[test]
     fn nobody_can_change_a_sealed_text() {
-        let file = File::from(sealed(|file| file.write_all(b"text")).unwrap());
+        let file = File::from(sealed("test", |file| file.write_all(b"text")).unwrap());
         file.write_at(b"x", 0).unwrap_err();
         file.set_len(0).unwrap_err();
         let mut bytes = [0; 4];

@@ -28,6 +28,7 @@ use crate::announce::Announcer;
 use crate::failure::Failure;
 use crate::history::History;
 use crate::incarnation::{Asked, Incarnation};
+use crate::mail::post::Post;
 use crate::options::Options;
 use crate::pidfile::PidFile;
 use crate::reload::{self, Asker, Reload, Ticket};
@@ -55,6 +56,10 @@ pub(crate) enum Key {
     Line(ChildId),
     /// The pipe of the history.
     History,
+    /// What the process that delivers mail tells.
+    CourierTells,
+    /// That process has ended.
+    CourierEnded,
 }
 
 /// What outlives the processes of one child.
@@ -124,6 +129,7 @@ pub(crate) struct Watchdog {
     /// How late the loop was, as of the last turn.
     lateness: Lateness,
     late: Watch,
+    post: Post,
 }
 
 impl Watchdog {
@@ -169,7 +175,8 @@ impl Watchdog {
         for (index, _) in held.into_iter().enumerate().filter(|(_, held)| *held) {
             supervisor.inherit(ChildId(index));
         }
-        Ok(Self {
+        let post = Post::new(options.clone());
+        let mut watchdog = Self {
             places: roles.iter().map(&mut place).collect(),
             supervisor,
             reload: Reload::new(limits.start),
@@ -196,13 +203,18 @@ impl Watchdog {
             favour,
             lateness: Lateness::default(),
             late: Watch::default(),
+            post,
             options,
-        })
+        };
+        watchdog.configure_mail(cx);
+        Ok(watchdog)
     }
 
     /// Takes the run files away: the daemon is at its end.
     pub(crate) fn clean_up(&mut self, exit: Exit) {
         self.history.tell(&json!({ "event": "stopped", "exit": exit.code() }), clock::now());
+        self.alert(None);
+        self.post.close();
         for process in self.places.iter().map(|place| place.role.name).chain(["watchdog"]) {
             let path = self.options.socket(process);
             if let Err(error) = rundir::remove_socket(&path) {
@@ -220,6 +232,21 @@ impl Watchdog {
     fn happened(&mut self, level: Level, event: &Value, line: &str, now: Instant) {
         common::log::event(level, event, format_args!("{line}"));
         self.history.tell(event, now);
+    }
+
+    /// To whom mail is sent, as the configuration in force says.
+    fn configure_mail(&mut self, cx: &Cx<'_, Key>) {
+        let text = &self.config.text;
+        let namespace = text.global.surroundings.namespace.as_ref();
+        self.post.configure(text.alerts.as_ref(), text.router_id(), namespace, cx);
+        self.history.keep_fresh(self.post.is_wanted());
+    }
+
+    /// What has happened since the last time, for those who get mail about it.
+    fn alert(&mut self, cx: Option<&Cx<'_, Key>>) {
+        for line in self.history.take_fresh() {
+            self.post.event(&line, cx);
+        }
     }
 
     fn name(&self, child: ChildId) -> &'static str {
@@ -358,6 +385,8 @@ impl Watchdog {
                         return;
                     }
                 }
+                // Its own descriptor tells of its end.
+                None if self.post.courier() == Some(pid.as_raw()) => return,
                 None if waitpid(pid, Some(WaitPidFlag::WNOHANG)).is_ok() => {}
                 None => return,
             }
@@ -393,6 +422,8 @@ impl Process for Watchdog {
             }
             Key::Process(child) => self.process_ended(child, cx.now()),
             Key::History => return self.history.ready(),
+            Key::CourierTells => self.post.courier_tells(cx),
+            Key::CourierEnded => self.post.courier_ended(cx),
             Key::Line(child) => {
                 let living = self.places.get_mut(child.0).and_then(|place| place.living.as_mut());
                 let Some((answers, read)) = living.map(Incarnation::answers) else { return Drained::Yes };
@@ -424,6 +455,7 @@ impl Process for Watchdog {
         }
         self.finish_dump(now);
         self.history.timeout(now);
+        self.post.timeout(cx);
         self.perform(cx);
     }
 
@@ -435,6 +467,7 @@ impl Process for Watchdog {
             self.control.poll_timeout(),
             self.alive_at,
             self.history.poll_timeout(),
+            self.post.poll_timeout(),
             dump,
         ]
         .into_iter()
@@ -451,7 +484,10 @@ impl Process for Watchdog {
                 self.reload(reload::Event::Requested { asker: Asker::Signal, dry_run: false }, now);
             }
             Signal::Dump => self.begin_dump(now),
-            Signal::Child => self.reap_orphans(now),
+            Signal::Child => {
+                self.post.courier_ended(cx);
+                self.reap_orphans(now);
+            }
         }
         self.perform(cx);
     }
@@ -459,6 +495,7 @@ impl Process for Watchdog {
     fn settled(&mut self, cx: &mut Cx<'_, Key>) {
         self.lateness = cx.lateness();
         self.late.look(self.lateness, cx.now());
+        self.alert(Some(cx));
         self.close_sockets();
     }
 

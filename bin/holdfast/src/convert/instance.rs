@@ -153,7 +153,7 @@ pub(super) const KEYWORDS: &[Keyword<Instance>] = &[
         key: "there is no BFD: short intervals of version 3 notice as fast",
         how: How::Lost,
     },
-    Keyword { names: &["smtp_alert"], key: "it has not been built", how: How::Lost },
+    Keyword { names: &["smtp_alert"], key: "alert", how: How::Flag(true) },
     Keyword {
         names: &["lvs_sync_daemon_interface"],
         key: "[vrrp.ipvs_sync]",

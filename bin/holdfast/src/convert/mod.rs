@@ -6,6 +6,7 @@
 //! and in its place in the new file.
 
 mod address;
+mod alerts;
 mod auth;
 mod check;
 mod http;

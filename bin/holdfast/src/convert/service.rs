@@ -102,7 +102,7 @@ pub(super) const VIRTUAL: &[Keyword<Service>] = &[
         key: "sorry_server.inhibit_on_failure",
         how: How::By(sorry_inhibit),
     },
-    Keyword { names: &["smtp_alert"], key: "it has not been built", how: How::Lost },
+    Keyword { names: &["smtp_alert"], key: "alert", how: How::Flag(true) },
 ];
 
 /// The keywords of `real_server`.
@@ -141,7 +141,7 @@ pub(super) const REAL: &[Keyword<Service>] = &[
     Keyword { names: &["FILE_CHECK"], key: "check of type file", how: How::By(check::file) },
     Keyword { names: &["BFD_CHECK"], key: "a check of type tcp with a short interval", how: How::Lost },
     Keyword { names: &["snmp_name"], key: "there is no SNMP", how: How::Lost },
-    Keyword { names: &["smtp_alert"], key: "it has not been built", how: How::Lost },
+    Keyword { names: &["smtp_alert"], key: "alert", how: How::Flag(true) },
 ];
 
 /// `virtual_server_group NAME { … }`

@@ -1,6 +1,7 @@
 //! The whole file: the top level and `global_defs`.
 
 use super::address;
+use super::alerts;
 use super::instance;
 use super::kernel;
 use super::keyword::{Context, How, Keyword, Target, misread, read};
@@ -20,6 +21,7 @@ pub(super) struct Site {
     global: Table,
     pub(super) vrrp: Table,
     checker: Table,
+    pub(super) mail: alerts::Mail,
     pub(super) statics: Table,
     pub(super) sync: Table,
     pub(super) vrrp_version: Option<Value>,
@@ -45,6 +47,7 @@ impl Target for Site {
                 Some((table, key)) => self.checker.set_in(table, key, value),
                 None => self.checker.set(key, value),
             },
+            Some(("alerts", key)) => self.mail.table.set(key, value),
             Some((table, key)) => self.global.set_in(table, key, value),
             None => self.global.set(key, value),
         }
@@ -291,21 +294,31 @@ pub(super) const GLOBAL: &[Keyword<Site>] = &[
         key: "ExecStartPre and ExecStopPost of the unit",
         how: How::Lost,
     },
+    Keyword { names: &["notification_email"], key: "alerts.to", how: How::By(alerts::recipients) },
+    Keyword { names: &["notification_email_from"], key: "alerts.from", how: How::By(alerts::sender) },
+    Keyword { names: &["smtp_server"], key: "alerts.server", how: How::By(alerts::server) },
+    Keyword { names: &["smtp_helo_name"], key: "alerts.helo", how: How::Word },
+    Keyword { names: &["smtp_connect_timeout"], key: "alerts.timeout", how: How::Seconds },
     Keyword {
-        names: &[
-            "notification_email",
-            "notification_email_from",
-            "smtp_server",
-            "smtp_helo_name",
-            "smtp_connect_timeout",
-            "smtp_alert",
-            "smtp_alert_vrrp",
-            "smtp_alert_checker",
-            "no_email_faults",
-            "no_checker_emails",
-        ],
-        key: "it has not been built",
-        how: How::Lost,
+        names: &["smtp_alert"],
+        key: "alerts.instances, sync_groups, virtual_servers, real_servers",
+        how: How::By(alerts::all),
+    },
+    Keyword {
+        names: &["smtp_alert_vrrp"],
+        key: "alerts.instances, sync_groups",
+        how: How::By(alerts::of_vrrp),
+    },
+    Keyword {
+        names: &["smtp_alert_checker"],
+        key: "alerts.virtual_servers, real_servers",
+        how: How::By(alerts::of_checker),
+    },
+    Keyword { names: &["no_email_faults"], key: "alerts.faults", how: How::Flag(false) },
+    Keyword {
+        names: &["no_checker_emails"],
+        key: "mail is about servers, not about single checks",
+        how: How::Needless,
     },
     Keyword { names: &["bfd_rlimit_rtime"], key: "there is no process for BFD", how: How::Needless },
     Keyword {
@@ -362,6 +375,7 @@ pub(super) fn site(items: &[Item], cx: &mut Context) -> Site {
         global: Table::new("[global]"),
         vrrp: Table::new("[vrrp]"),
         checker: Table::new("[checker]"),
+        mail: alerts::Mail::default(),
         statics: Table::new("[vrrp.static]"),
         sync: Table::new("[vrrp.ipvs_sync]"),
         ..Site::default()
@@ -391,6 +405,7 @@ fn global_defs(site: &mut Site, item: &Item, cx: &mut Context) {
 
 impl Site {
     fn finish(&mut self, cx: &Context) {
+        alerts::finish(self);
         instance::inferior_like_master(&mut self.vrrp);
         for table in [&mut self.vrrp, &mut self.checker] {
             resources::drop_idle_limit(table);
@@ -410,7 +425,9 @@ impl Site {
     pub(super) fn render(self, from: &str) -> String {
         let mut root = self.root;
         root.comments = vec![format!("Converted from {from} by holdfast convert.")];
-        root.children = [self.global, self.vrrp, self.statics, self.sync, self.checker].into_iter().collect();
+        root.children = [self.global, self.mail.table, self.vrrp, self.statics, self.sync, self.checker]
+            .into_iter()
+            .collect();
         for tables in [self.scripts, self.files, self.processes, self.instances, self.groups, self.services] {
             root.children.extend(tables);
         }

@@ -64,7 +64,7 @@ pub(super) const GROUP: &[Keyword<Plain>] = &[
         how: How::Needless,
     },
     Keyword { names: &["notify_priority_changes"], key: "its instances tell of theirs", how: How::Lost },
-    Keyword { names: &["smtp_alert"], key: "it has not been built", how: How::Lost },
+    Keyword { names: &["smtp_alert"], key: "alert", how: How::Flag(true) },
     Keyword {
         names: &["track_bfd"],
         key: "there is no BFD: short intervals of version 3 notice as fast",

@@ -2,6 +2,7 @@
 
 pub(crate) mod grid;
 mod health;
+mod mail;
 pub(crate) mod model;
 mod process;
 mod select;

@@ -41,6 +41,8 @@ pub(crate) struct Watchdog {
     pub(crate) uptime_s: f64,
     pub(crate) config: Config,
     pub(crate) children: Vec<Child>,
+    /// Mail, where some is wanted.
+    pub(super) mail: Option<super::mail::Mail>,
 }
 
 #[derive(Debug, Default, Deserialize)]

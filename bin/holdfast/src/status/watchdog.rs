@@ -19,6 +19,7 @@ pub(super) fn problems(part: &Watchdog) -> Vec<String> {
             part.config.generation
         ));
     }
+    problems.extend(part.mail.as_ref().and_then(super::mail::Mail::problem));
     problems
 }
 
@@ -77,5 +78,9 @@ pub(super) fn render(part: &Watchdog, whole: &Whole, view: View) -> String {
         }
     }
     out.push_str(&grid.render(0, view.colour, view.room()));
+    if let Some(mail) = &part.mail {
+        out.push_str(&mail.line());
+        out.push('\n');
+    }
     out
 }

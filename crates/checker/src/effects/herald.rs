@@ -110,6 +110,15 @@ impl<K: Copy> Herald<K> {
         self.events.push(event);
     }
 
+    /// Whether mail is to be sent about what was told last, where the configuration says so.
+    pub fn alert(&mut self, alert: Option<bool>) {
+        if let Some(alert) = alert
+            && let Some(fields) = self.events.last_mut().and_then(Value::as_object_mut)
+        {
+            fields.insert("alert".to_owned(), alert.into());
+        }
+    }
+
     /// Writes the lines, and returns the events.
     pub fn tell(&mut self) -> Vec<Value> {
         for line in self.lines.drain(..) {

@@ -348,6 +348,16 @@ impl Pool {
         }
     }
 
+    /// Whether mail is sent about a subject, if the configuration says so for it.
+    pub fn alert(&self, subject: Subject) -> Option<bool> {
+        let (Subject::Server(id, _) | Subject::Quorum(id)) = subject;
+        let plan = &self.virtual_servers.get(&id)?.plan;
+        match subject {
+            Subject::Server(_, server) => plan.member(self.servers.get(&server)?.place)?.terms.alert,
+            Subject::Quorum(_) => plan.alert,
+        }
+    }
+
     /// What a subject is called: the first service of its virtual server, and the server's place there.
     pub fn names(&self, subject: Subject) -> Option<(ServiceKey, Option<DestinationKey>)> {
         let known = || {

@@ -17,6 +17,7 @@ pub(super) struct Inherited {
     pub(super) weight: u32,
     pub(super) forward: Forward,
     pub(super) inhibit_on_failure: bool,
+    pub(super) alert: Option<bool>,
     pub(super) notify: Notify,
     pub(super) checks: Vec<Template>,
     pub(super) needed: check::Needing,
@@ -49,6 +50,7 @@ pub(super) fn plain(at: Located<Endpoint>, inherited: &Inherited, d: &mut Diagno
         backup: false,
         drain: inherited.drain,
         slow_start: inherited.slow_start,
+        alert: inherited.alert,
         notify: inherited.notify.clone(),
         checks: checks(&inherited.checks, at, inherited, d),
         needed: inherited.needed.needed,
@@ -79,6 +81,7 @@ pub(super) fn read(table: &mut Table<'_>, inherited: &Inherited, d: &mut Diagnos
     }
     let inhibit_on_failure = table.or("inhibit_on_failure", inherited.inhibit_on_failure, d);
     let notify = notify(table, "notify_up", "notify_down", &inherited.notify, d);
+    let alert = table.optional("alert", d).map(|alert| alert.value).or(inherited.alert);
     let backup = table.or("backup", false, d);
     let drain = drain(table, d).unwrap_or(inherited.drain);
     let slow_start = slow_start(table, d);
@@ -102,6 +105,7 @@ pub(super) fn read(table: &mut Table<'_>, inherited: &Inherited, d: &mut Diagnos
         backup,
         drain,
         slow_start: slow_start.unwrap_or(inherited.slow_start),
+        alert,
         notify,
         checks,
         needed: needing.needed,

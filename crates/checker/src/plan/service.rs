@@ -38,10 +38,12 @@ pub(super) fn read(table: &mut Table<'_>, seen: &mut Services, d: &mut Diagnosti
     if let Some(templates) = &templates {
         needing.judge(templates.len(), d);
     }
+    let alert = table.optional("alert", d).map(|alert| alert.value);
     let inherited = Inherited {
         weight: table.within_or("weight", &(0..=MAX_WEIGHT), 1, d),
         forward,
         inhibit_on_failure: table.or("inhibit_on_failure", false, d),
+        alert,
         notify: server::notify(table, "notify_up", "notify_down", &Notify::default(), d),
         checks: templates.unwrap_or_default(),
         needed: needing,
@@ -87,6 +89,7 @@ pub(super) fn read(table: &mut Table<'_>, seen: &mut Services, d: &mut Diagnosti
         backup_below: backup_below.map_or(0, |below| below.value),
         suspend,
         notify_on_stop,
+        alert,
         on_quorum,
         real_servers,
     };

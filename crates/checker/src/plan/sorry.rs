@@ -19,6 +19,7 @@ pub(super) fn read(table: &mut Table<'_>, inherited: &Inherited, d: &mut Diagnos
         backup: false,
         drain: inherited.drain,
         slow_start: Duration::ZERO,
+        alert: inherited.alert,
         notify: Notify::default(),
         checks: Box::default(),
         needed: Needed::All,
@@ -30,6 +31,7 @@ pub(super) fn read(table: &mut Table<'_>, inherited: &Inherited, d: &mut Diagnos
             terms.inhibit_on_failure = table.or("inhibit_on_failure", false, d);
             terms.drain = server::drain(&mut table, d).unwrap_or(terms.drain);
             terms.notify = server::notify(&mut table, "notify_up", "notify_down", &Notify::default(), d);
+            terms.alert = table.optional("alert", d).map(|alert| alert.value).or(terms.alert);
             let templates = check::take(&mut table, d).unwrap_or_default();
             let needing = check::needed(&mut table, d);
             table.finish(d);

@@ -376,6 +376,8 @@ pub struct NotifyPlan {
     pub deleted: Option<Command>,
     /// When a master hears an advert with a lower priority.
     pub lower_priority: Option<Command>,
+    /// Whether mail is sent about changes of state; what is usual without.
+    pub alert: Option<bool>,
     /// Whether a changed priority is told too.
     pub priority_changes: bool,
     /// Whether readers of named pipes are told.
@@ -398,6 +400,15 @@ impl NotifyPlan {
             NotifyState::LowerPriority => self.lower_priority.as_ref(),
             NotifyState::MasterPriority | NotifyState::BackupPriority => None,
         }
+    }
+}
+
+impl NotifyPlan {
+    /// Whether everything but the mail is as it was.
+    #[must_use]
+    pub fn same_commands(&self, other: &Self) -> bool {
+        let other = Self { alert: self.alert, ..other.clone() };
+        *self == other
     }
 }
 

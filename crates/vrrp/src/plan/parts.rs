@@ -127,9 +127,14 @@ impl<T: common::config::FromValue> FromValueOf for Located<T> {
 pub(super) fn group_notify(t: &mut Layers<'_>, d: &mut Diagnostics) -> NotifyPlan {
     let mut n = t.tables("notify", d);
     let run = Run::read(&mut n, d);
-    let plan = notify_states(&mut n, &run, d);
+    let plan = NotifyPlan { alert: alert(t, d), ..notify_states(&mut n, &run, d) };
     n.finish(d);
     plan
+}
+
+/// `alert`: whether mail is sent about it.
+fn alert(t: &mut Layers<'_>, d: &mut Diagnostics) -> Option<bool> {
+    t.optional("alert", d).map(|alert| alert.value)
 }
 
 /// `notify` of an instance, which more can happen to.
@@ -137,6 +142,7 @@ pub(super) fn notify(t: &mut Layers<'_>, d: &mut Diagnostics) -> NotifyPlan {
     let mut n = t.tables("notify", d);
     let run = Run::read(&mut n, d);
     let plan = NotifyPlan {
+        alert: alert(t, d),
         deleted: run.command("deleted", &mut n, d),
         lower_priority: run.command("lower_priority", &mut n, d),
         priority_changes: n.optional("priority_changes", d).is_some_and(|on| on.value),

@@ -125,7 +125,10 @@ impl Watchdog {
                 }
             }
             Action::Launch { child } => self.supervise(Event::Wanted { child, wanted: Wanted::Trial }, now),
-            Action::Adopt => self.adopt(now),
+            Action::Adopt => {
+                self.adopt(now);
+                self.configure_mail(cx);
+            }
             Action::Commit { child, round } => {
                 let params = json!({ "generation": self.config.generation });
                 if let Err(error) = self.ask(child, Asked::Commit(round), params, &[]) {
@@ -250,6 +253,11 @@ impl Watchdog {
                 let told =
                     |(object, detail): &(&str, String)| told(object, "changed", detail, Traffic::Untouched);
                 self.own_changes = own.map(told).collect();
+                let alerts = common::alerts::change(self.config.text.alerts.as_ref(), text.alerts.as_ref());
+                let of_mail = |(change, detail): (&str, String)| {
+                    common::change::told("alerts", change, &detail, Traffic::Untouched)
+                };
+                self.own_changes.extend(alerts.map(of_mail));
                 self.candidate = Some(text);
                 event
             }

@@ -60,6 +60,7 @@ impl Watchdog {
                 "lateness": lateness::status(self.lateness, now),
                 "resources_refused": self.favour.refused(),
                 "history_error": self.history.error(),
+                "mail": self.post.status(now),
             },
         })
     }

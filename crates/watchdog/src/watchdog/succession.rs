@@ -64,6 +64,8 @@ impl Watchdog {
             "event": "upgrade", "program": program, "version": env!("CARGO_PKG_VERSION"),
         });
         self.history.tell(&event, clock::now());
+        self.alert(None);
+        self.post.close();
         let Some(pid_file) = &self.pid_file else { return };
         let stores =
             self.places.iter().filter_map(|place| Some((place.role.name, place.checkpoint.as_ref()?.fd())));

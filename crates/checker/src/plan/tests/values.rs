@@ -219,3 +219,24 @@ fn the_same_check_twice_is_one_check() {
 fn ipvs_can_be_left_alone() {
     assert!(!plan(&format!("[checker]\nipvs = false\n{SMALL}")).ipvs);
 }
+
+#[test]
+fn mail_is_sent_about_a_server_as_about_its_service_unless_it_says_otherwise() {
+    let of = |service: &str, server: &str, sorry: &str| {
+        let server = one(&format!(
+            "[[virtual_server]]\naddress = \"192.0.2.1:80\"\ncheck = []\n{service}\n\
+             sorry_server = {{ address = \"10.0.0.9\"{sorry} }}\n\
+             [[virtual_server.real_server]]\naddress = \"10.0.0.1\"\n{server}\n\
+             [[virtual_server.real_server]]\naddress = \"10.0.0.2\"\n"
+        ));
+        let members: Vec<Option<bool>> = server.members().map(|member| member.terms.alert).collect();
+        (server.alert, members)
+    };
+    assert_eq!(of("", "", ""), (None, vec![None, None, None]));
+    assert_eq!(of("alert = false", "", ""), (Some(false), vec![Some(false); 3]));
+    assert_eq!(
+        of("alert = false", "alert = true", ""),
+        (Some(false), vec![Some(true), Some(false), Some(false)])
+    );
+    assert_eq!(of("", "", ", alert = true"), (None, vec![None, None, Some(true)]));
+}

@@ -1,0 +1,19 @@
+//! E-mail alerts: what happened, as mails that are kept until somebody has taken them.
+//!
+//! * [`alert`]: which events are told, and in what words (pure)
+//! * [`digest`]: many of them as one mail (pure)
+//! * [`queue`]: what waits, what is tried when, what is given up (pure)
+//! * [`spool`]: the files that outlive every process
+//! * [`courier`]: the process that talks to the server
+//! * [`post`]: all of it together, on the event loop
+//!
+//! The watchdog writes small files and never waits for anything: syncing them, reading the password, asking for the
+//! server's address and talking to it is done by the courier, one at a time, which is killed when it hangs. The
+//! children know nothing of mail.
+
+mod alert;
+mod courier;
+mod digest;
+pub(crate) mod post;
+mod queue;
+mod spool;
