@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use e2e::farm::{DR6, Farm, NAT, farm};
+use e2e::terminal::Terminal;
 use lab::{Holdfast, Result, SECONDS_10, wait};
 use serde_json::Value;
 
@@ -67,6 +68,39 @@ fn connections_are_those_that_ipvsadm_lists() -> Result {
     let sum = |key: &str| counted.iter().filter_map(|one| one[key].as_u64()).sum::<u64>();
     assert_eq!(sum("connections"), 4, "{counted:#?}");
     assert!(sum("templates") >= 1, "{counted:#?}");
+    assert_eq!(ours.stop()?, 0);
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs the test kernel: run by in_the_test_kernel"]
+fn top_shows_what_goes_through_a_service() -> Result {
+    let farm = farm();
+    let config = format!(
+        "[[virtual_server]]\naddress = \"{NAT}:80\"\nscheduler = \"rr\"\ncheck = []\nreal_servers = [\"10.0.0.21:80\"]\n"
+    );
+    let ours = farm.start(&config)?;
+    let mut terminal = Terminal::holdfast(&farm.director, &ours, &["top", "--interval", "1"], 24, 100)?;
+    terminal.press("\t")?;
+    let row = |text: &str| {
+        let row = text.lines().find(|line| line.starts_with(&format!("tcp {NAT}:80")))?;
+        Some(row.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+    };
+    // SERVICE (two words), QUORUM, UP, ACTIVE, CONN/S, PKT/S, IN/S, OUT/S, and the curve.
+    terminal.wait("a rate of nothing", |text| {
+        row(text).is_some_and(|row| row.get(5).is_some_and(|rate| rate == "0"))
+    })?;
+    let mut busy = Vec::new();
+    wait::until("rates", SECONDS_10 * 6, || {
+        farm.ask(&format!("{NAT}:80"))?;
+        busy = row(&terminal.look()?.contents()).unwrap_or_default();
+        let rates = busy.get(5..9).unwrap_or_default();
+        Ok(rates.len() == 4 && !rates.iter().any(|rate| rate == "0" || rate == "-"))
+    })
+    .map_err(|error| format!("{error}: {busy:?}"))?;
+    terminal.wait("the curve", |text| text.contains('█'))?;
+    terminal.press("q")?;
+    assert_eq!(terminal.end()?.code(), Some(0));
     assert_eq!(ours.stop()?, 0);
     Ok(())
 }
