@@ -240,7 +240,7 @@ fn a_reload_cannot_move_a_process_and_says_what_else_changes_for_it() {
     assert!(refusal.starts_with("network_namespace none -> elsewhere: a process cannot move"), "{refusal}");
     assert!(lab.child.app.prepared.is_none(), "nothing is left of it");
     let changes = lab.prepare("word = 'nice'").unwrap();
-    let resources = json!({ "object": "resources", "change": "changed", "detail": "nice unset -> 5" });
+    let resources = json!({ "object": "resources", "change": "changed", "detail": "nice unset -> 5", "traffic": "untouched" });
     assert_eq!(changes["changes"][1], resources);
 }
 
