@@ -17,7 +17,7 @@ use std::os::fd::{OwnedFd, RawFd};
 use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use base64::Engine;
 use serde_json::{Value, json};
@@ -38,6 +38,8 @@ use lateness::Watch;
 pub const FDS_VARIABLE: &str = "HOLDFAST_FDS";
 /// Why a child stops that nobody has asked to.
 const ORPHANED: &str = "the watchdog is gone";
+/// So long after a start or a reload what follows from it is done: announcements, first checks.
+const SETTLED_AFTER: Duration = Duration::from_secs(4);
 /// A checkpoint up to this size also travels in the answer to a hello.
 const HELLO_CHECKPOINT: usize = 32 * 1024;
 
@@ -260,6 +262,8 @@ struct Child<A: App> {
     stopping: bool,
     favour: Favour,
     lateness: Watch,
+    /// When memory that only a start or a reload needed is given back: with the next hello after it.
+    tidy_at: Option<Instant>,
 }
 
 /// A status that is told in pieces.
@@ -337,9 +341,9 @@ fn try_run<A: App>(inherited: Inherited, mut app: A) -> Result<Exit, StartError>
         stopping: false,
         favour,
         lateness: Watch::default(),
+        tidy_at: Some(cx.now() + SETTLED_AFTER),
     };
     child.settled(&mut cx);
-    // What only the start needed.
     memory::give_back();
     event_loop.run(&mut child).map_err(|error| failed("waiting for events", error))
 }
@@ -416,6 +420,9 @@ impl<A: App> Child<A> {
     }
 
     fn hello(&mut self, cx: &AppCx<'_, A::Key>) -> Value {
+        if self.tidy_at.take_if(|at| *at <= cx.now()).is_some() {
+            memory::give_back();
+        }
         let lateness = cx.lateness();
         json!({
             "pid": std::process::id(),
@@ -486,6 +493,7 @@ impl<A: App> Child<A> {
         if changed {
             self.app.commit(cx);
             memory::give_back();
+            self.tidy_at = Some(cx.now() + SETTLED_AFTER);
             for telling in &mut self.telling {
                 telling.from = 0;
                 telling.text.clear();

@@ -134,6 +134,7 @@ impl Lab {
             stopping: false,
             favour: Favour::default(),
             lateness: Watch::default(),
+            tidy_at: None,
         };
         Self { dir, life_line: Some(ours), event_loop, child, inbox: crate::history::Inbox::new(inbox) }
     }

@@ -144,7 +144,10 @@ impl Watchdog {
             }
             Action::Retire { child } => self.supervise(Event::Wanted { child, wanted: Wanted::No }, now),
             Action::GiveUp { child } => self.supervise(Event::CommitOverdue { child }, now),
-            Action::Answer { asker, outcome } => self.outcome(asker, outcome, now),
+            Action::Answer { asker, outcome } => {
+                self.outcome(asker, outcome, now);
+                memory::give_back();
+            }
         }
     }
 

@@ -16,6 +16,8 @@ const ROUNDS: u32 = 7;
 const INTERVAL: Duration = Duration::from_millis(10);
 /// How long adverts are watched around a reload: nothing of it is left then.
 const SPAN: Duration = Duration::from_secs(2);
+/// What a start or a reload leaves behind is gone by then.
+const REST: Duration = Duration::from_secs(15);
 const VIP: &str = "192.168.152.200";
 
 #[derive(Debug, Default)]
@@ -63,7 +65,7 @@ fn round(make: Make) -> Result<Cost> {
     };
     let running = Running::start(make, &host, &config(1))?;
     Director::wait_address(&host, VIP, true)?;
-    wait::pause(SPAN * 2);
+    wait::pause(REST);
     let pids = running.process.tree();
     let mut cost = Cost { pss_kib: sum(&pids).pss_kib, ..Cost::default() };
     let source = Mac::parse(&host.mac("eth0")?)?;
@@ -93,6 +95,7 @@ fn round(make: Make) -> Result<Cost> {
         let rate = (sum(&pids).cpu_ms - before) / idle.seconds();
         cost.cpu_ms.push(used - rate * seconds);
     }
+    wait::pause(REST);
     cost.pss_after_kib = sum(&pids).pss_kib;
     if !host.has_address(VIP)? || running.process.tree() != pids {
         return Err(format!("{make:?} did not survive its reloads").into());
