@@ -40,6 +40,13 @@ complete -c holdfast -n "__fish_holdfast_needs_command" -f -a "reload" -d 'Make 
 complete -c holdfast -n "__fish_holdfast_needs_command" -f -a "realserver" -d 'Make this machine a real server for direct routing or tunnels'
 complete -c holdfast -n "__fish_holdfast_needs_command" -f -a "digest" -d 'Ask a web server as a check would, and print the digest for the check'
 complete -c holdfast -n "__fish_holdfast_needs_command" -f -a "upgrade" -d 'Give place to the program that was installed'
+complete -c holdfast -n "__fish_holdfast_needs_command" -f -a "drain" -d 'Send a real server no new connections, and leave it those it has'
+complete -c holdfast -n "__fish_holdfast_needs_command" -f -a "disable" -d 'Take a real server out of its services'
+complete -c holdfast -n "__fish_holdfast_needs_command" -f -a "enable" -d 'Bring a real server back that was drained or disabled'
+complete -c holdfast -n "__fish_holdfast_needs_command" -f -a "weight" -d 'Give a real server another weight'
+complete -c holdfast -n "__fish_holdfast_needs_command" -f -a "failover" -d 'Have a master hand over to another machine, which keeps the addresses'
+complete -c holdfast -n "__fish_holdfast_needs_command" -f -a "maintenance" -d 'Have all masters here hand over, and be master of nothing meanwhile'
+complete -c holdfast -n "__fish_holdfast_needs_command" -f -a "release" -d 'End what was ordered by hand: back to the configuration'
 complete -c holdfast -n "__fish_holdfast_needs_command" -f -a "convert" -d 'Turn a keepalived.conf into a configuration of Holdfast'
 complete -c holdfast -n "__fish_holdfast_needs_command" -f -a "serve" -d 'Serve the status over HTTP: metrics, JSON, CSV and a page'
 complete -c holdfast -n "__fish_holdfast_using_subcommand check" -s c -l config -d 'The configuration file' -r -F
@@ -139,6 +146,63 @@ complete -c holdfast -n "__fish_holdfast_using_subcommand upgrade" -l color -d '
 always\t'Always'
 never\t'Never'"
 complete -c holdfast -n "__fish_holdfast_using_subcommand upgrade" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c holdfast -n "__fish_holdfast_using_subcommand drain" -l for -d 'End it by itself after this time: 90s, 10m, 1h30m' -r
+complete -c holdfast -n "__fish_holdfast_using_subcommand drain" -l reason -d 'Why, for the log and for those who look at the status' -r
+complete -c holdfast -n "__fish_holdfast_using_subcommand drain" -s c -l config -d 'The configuration file' -r -F
+complete -c holdfast -n "__fish_holdfast_using_subcommand drain" -l run-dir -d 'Where the daemon has its sockets' -r -F
+complete -c holdfast -n "__fish_holdfast_using_subcommand drain" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c holdfast -n "__fish_holdfast_using_subcommand drain" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c holdfast -n "__fish_holdfast_using_subcommand disable" -l for -d 'End it by itself after this time: 90s, 10m, 1h30m' -r
+complete -c holdfast -n "__fish_holdfast_using_subcommand disable" -l reason -d 'Why, for the log and for those who look at the status' -r
+complete -c holdfast -n "__fish_holdfast_using_subcommand disable" -s c -l config -d 'The configuration file' -r -F
+complete -c holdfast -n "__fish_holdfast_using_subcommand disable" -l run-dir -d 'Where the daemon has its sockets' -r -F
+complete -c holdfast -n "__fish_holdfast_using_subcommand disable" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c holdfast -n "__fish_holdfast_using_subcommand disable" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c holdfast -n "__fish_holdfast_using_subcommand enable" -l for -d 'With --force: end that by itself after this time' -r
+complete -c holdfast -n "__fish_holdfast_using_subcommand enable" -l reason -d 'Why, for the log and for those who look at the status' -r
+complete -c holdfast -n "__fish_holdfast_using_subcommand enable" -s c -l config -d 'The configuration file' -r -F
+complete -c holdfast -n "__fish_holdfast_using_subcommand enable" -l run-dir -d 'Where the daemon has its sockets' -r -F
+complete -c holdfast -n "__fish_holdfast_using_subcommand enable" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c holdfast -n "__fish_holdfast_using_subcommand enable" -l force -d 'Have it serve whatever its checks say'
+complete -c holdfast -n "__fish_holdfast_using_subcommand enable" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c holdfast -n "__fish_holdfast_using_subcommand weight" -l for -d 'End it by itself after this time: 90s, 10m, 1h30m' -r
+complete -c holdfast -n "__fish_holdfast_using_subcommand weight" -l reason -d 'Why, for the log and for those who look at the status' -r
+complete -c holdfast -n "__fish_holdfast_using_subcommand weight" -s c -l config -d 'The configuration file' -r -F
+complete -c holdfast -n "__fish_holdfast_using_subcommand weight" -l run-dir -d 'Where the daemon has its sockets' -r -F
+complete -c holdfast -n "__fish_holdfast_using_subcommand weight" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c holdfast -n "__fish_holdfast_using_subcommand weight" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c holdfast -n "__fish_holdfast_using_subcommand failover" -l for -d 'End it by itself after this time: 90s, 10m, 1h30m' -r
+complete -c holdfast -n "__fish_holdfast_using_subcommand failover" -l reason -d 'Why, for the log and for those who look at the status' -r
+complete -c holdfast -n "__fish_holdfast_using_subcommand failover" -s c -l config -d 'The configuration file' -r -F
+complete -c holdfast -n "__fish_holdfast_using_subcommand failover" -l run-dir -d 'Where the daemon has its sockets' -r -F
+complete -c holdfast -n "__fish_holdfast_using_subcommand failover" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c holdfast -n "__fish_holdfast_using_subcommand failover" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c holdfast -n "__fish_holdfast_using_subcommand maintenance" -l for -d 'End it by itself after this time: 90s, 10m, 1h30m' -r
+complete -c holdfast -n "__fish_holdfast_using_subcommand maintenance" -l reason -d 'Why, for the log and for those who look at the status' -r
+complete -c holdfast -n "__fish_holdfast_using_subcommand maintenance" -s c -l config -d 'The configuration file' -r -F
+complete -c holdfast -n "__fish_holdfast_using_subcommand maintenance" -l run-dir -d 'Where the daemon has its sockets' -r -F
+complete -c holdfast -n "__fish_holdfast_using_subcommand maintenance" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c holdfast -n "__fish_holdfast_using_subcommand maintenance" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c holdfast -n "__fish_holdfast_using_subcommand release" -l reason -d 'Why, for the log' -r
+complete -c holdfast -n "__fish_holdfast_using_subcommand release" -s c -l config -d 'The configuration file' -r -F
+complete -c holdfast -n "__fish_holdfast_using_subcommand release" -l run-dir -d 'Where the daemon has its sockets' -r -F
+complete -c holdfast -n "__fish_holdfast_using_subcommand release" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c holdfast -n "__fish_holdfast_using_subcommand release" -l all -d 'Everything that was ordered'
+complete -c holdfast -n "__fish_holdfast_using_subcommand release" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c holdfast -n "__fish_holdfast_using_subcommand convert" -s o -l output -d 'Write to this new file instead of standard output' -r -F
 complete -c holdfast -n "__fish_holdfast_using_subcommand convert" -l id -d 'The name that lines for `@NAME` are compared with, instead of the host\'s' -r
 complete -c holdfast -n "__fish_holdfast_using_subcommand convert" -s c -l config -d 'The configuration file' -r -F

@@ -11,6 +11,7 @@ use crate::output::Color;
 use crate::realserver::RealServer;
 use crate::reload::Reload;
 use crate::status::wanted::{Status, joined};
+use crate::steer;
 use crate::top::Top;
 
 /// The words of this process, as the parser wants them.
@@ -60,6 +61,20 @@ pub(crate) enum Command {
     Digest(Digest),
     /// Give place to the program that was installed
     Upgrade,
+    /// Send a real server no new connections, and leave it those it has
+    Drain(steer::Server),
+    /// Take a real server out of its services
+    Disable(steer::Server),
+    /// Bring a real server back that was drained or disabled
+    Enable(steer::Enable),
+    /// Give a real server another weight
+    Weight(steer::Weight),
+    /// Have a master hand over to another machine, which keeps the addresses
+    Failover(steer::Failover),
+    /// Have all masters here hand over, and be master of nothing meanwhile
+    Maintenance(steer::Maintenance),
+    /// End what was ordered by hand: back to the configuration
+    Release(steer::Release),
     /// Turn a keepalived.conf into a configuration of Holdfast
     Convert(Convert),
     /// Serve the status over HTTP: metrics, JSON, CSV and a page

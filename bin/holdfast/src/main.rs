@@ -20,6 +20,7 @@ mod serve;
 #[cfg(test)]
 mod spoiled;
 mod status;
+mod steer;
 mod top;
 mod upgrade;
 
@@ -41,6 +42,13 @@ fn main() -> ExitCode {
         Command::Serve(how) => serve::run(&arguments, how, &mut output),
         Command::Status(what) => status::run(&arguments, what, &mut output),
         Command::Top(wanted) => top::run(&arguments, wanted, &mut output),
+        Command::Drain(how) => steer::server(&arguments, "drain", how, &mut output),
+        Command::Disable(how) => steer::server(&arguments, "disable", how, &mut output),
+        Command::Enable(how) => steer::enable(&arguments, how, &mut output),
+        Command::Weight(how) => steer::weight(&arguments, how, &mut output),
+        Command::Failover(how) => steer::failover(&arguments, how, &mut output),
+        Command::Maintenance(how) => steer::maintenance(&arguments, how, &mut output),
+        Command::Release(how) => steer::release(&arguments, how, &mut output),
         Command::Upgrade => upgrade::run(&arguments, &mut output),
         Command::Realserver(how) => realserver::run(how, &mut output),
         Command::Digest(how) => digest::run(how, &mut output),

@@ -75,7 +75,17 @@ fn text(bytes: &[u8]) -> String {
 #[test]
 fn without_a_daemon_the_code_says_not_running() {
     let dir = RunDir::new("none");
-    for arguments in [&["status"][..], &["status", "--json"], &["reload"], &["reload", "--dry-run"]] {
+    for arguments in [
+        &["status"][..],
+        &["status", "--json"],
+        &["reload"],
+        &["reload", "--dry-run"],
+        &["drain", "10.0.0.1:80"],
+        &["release", "--all"],
+        &["release", "VI_1"],
+        &["failover", "VI_1"],
+        &["maintenance", "on"],
+    ] {
         let output = dir.run(arguments);
         assert_eq!(output.status.code(), Some(7), "{arguments:?}");
         assert!(text(&output.stderr).contains("holdfastd is not running"), "{}", text(&output.stderr));

@@ -44,6 +44,13 @@ fn every_option_of_holdfast_is_in_its_page() {
         &["connections"],
         &["top"],
         &["realserver"],
+        &["drain"],
+        &["disable"],
+        &["enable"],
+        &["weight"],
+        &["failover"],
+        &["maintenance"],
+        &["release"],
     ] {
         let help = help(arguments);
         let found = options(&help);

@@ -7,6 +7,7 @@
 mod attempts;
 mod farewell;
 mod held;
+mod steer;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -303,6 +304,7 @@ impl Running {
                     self.herald.leaving(*service, server, stage);
                 }
             }
+            Action::Steered(service, server, turned) => self.herald.order(service, server, &turned, now),
             Action::Suspended(id, suspended) => {
                 if let Some(service) = self.pool.services(id).first() {
                     self.herald.suspended(*service, suspended);
@@ -559,6 +561,20 @@ impl App for Checker {
 
     fn abort(&mut self) {
         self.prepared = None;
+    }
+
+    fn request(
+        &mut self,
+        method: &str,
+        params: &Value,
+        uid: Option<u32>,
+        cx: &mut AppCx<'_, Key>,
+    ) -> Result<Value, String> {
+        match (method, &mut self.running) {
+            ("steer", Some(running)) => running.steer(params, uid, cx.now(), cx),
+            ("steer", None) => Err("it is stopping".to_owned()),
+            _ => Err(format!("unknown method {method:?}")),
+        }
     }
 
     fn surroundings(&self, of: Which) -> Surroundings {

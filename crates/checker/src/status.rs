@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use common::event_loop::clock;
 use common::ipvs::{Connections, DestinationKey, ListedDestination, ServiceKey, Stats, Transport};
+use common::steer;
 use serde_json::{Value, json};
 
-use crate::machine::{CheckView, LeavingView, RealServerView, VirtualServerView};
+use crate::machine::{CheckView, LeavingView, Order, RealServerView, Standing, VirtualServerView};
 use crate::plan;
 
 /// The connections that destinations of a service have, and what they have done.
@@ -120,6 +122,7 @@ fn real_server(
         "backup": planned.terms.backup,
         "standby": view.standby,
         "slow_start": view.slow_start,
+        "overrides": view.orders.iter().map(|(standing, left)| order(standing, *left)).collect::<Vec<_>>(),
         "forward": planned.terms.forward.to_string(),
         "inhibit_on_failure": planned.terms.inhibit_on_failure,
         "active_connections": sum(|found| found.active),
@@ -129,6 +132,15 @@ fn real_server(
         "since_s": view.since.as_secs(),
         "checks": view.checks.iter().map(check).collect::<Vec<_>>(),
     })
+}
+
+/// What an operator has ordered.
+pub fn order(standing: &Standing, left: Option<Duration>) -> Value {
+    let mut shown = steer::shown(standing.order.word(), &standing.origin, left, clock::wall());
+    if let (Order::Weight(weight), Some(fields)) = (standing.order, shown.as_object_mut()) {
+        fields.insert("weight".to_owned(), weight.into());
+    }
+    shown
 }
 
 /// A server that is taken out and keeps its connections for a while.

@@ -385,9 +385,23 @@ impl<A: App> Child<A> {
                 self.stop("asked to", cx);
                 Ok(json!({}))
             }
-            method => self.app.request(method, &request.params, uid, cx),
+            method => {
+                let outcome = self.app.request(method, &request.params, uid, cx);
+                // Who was told that it is done may rely on it, also if this process is killed the next moment.
+                self.save();
+                outcome
+            }
         };
         self.control.reply(client, request.id, outcome, cx.now());
+    }
+
+    /// Writes the checkpoint if it has changed.
+    fn save(&mut self) {
+        let Some(state) = self.app.checkpoint() else { return };
+        match self.store.save(&state) {
+            Ok(()) => self.carried = Some(state).filter(|state| state.len() <= HELLO_CHECKPOINT),
+            Err(error) => log::warn!("checkpoint not saved: a restart would start afresh: {error}"),
+        }
     }
 
     /// Tells the next piece of the status that was asked for first.
@@ -569,11 +583,7 @@ impl<A: App> Process for Child<A> {
         self.lateness.look(cx.lateness(), cx.now());
         let events = self.app.events();
         self.publish(events, cx.now());
-        let Some(state) = self.app.checkpoint() else { return };
-        match self.store.save(&state) {
-            Ok(()) => self.carried = Some(state).filter(|state| state.len() <= HELLO_CHECKPOINT),
-            Err(error) => log::warn!("checkpoint not saved: a restart would start afresh: {error}"),
-        }
+        self.save();
     }
 
     fn finished(&self) -> Option<Exit> {

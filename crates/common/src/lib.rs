@@ -12,6 +12,7 @@
 //! * [`namespace`]: network namespaces
 //! * [`netlink`]: typed requests to the kernel
 //! * [`script`]: one runner for every script
+//! * [`steer`]: what operators order at run time
 //! * [`surroundings`]: what a process lives in: namespace, real time, limits
 //! * [`sys`]: the only unsafe code
 //!
@@ -33,5 +34,6 @@ pub mod namespace;
 pub mod netlink;
 pub mod role;
 pub mod script;
+pub mod steer;
 pub mod surroundings;
 pub mod sys;

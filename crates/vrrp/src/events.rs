@@ -124,6 +124,16 @@ pub fn event(fact: &Fact) -> Value {
             "error": error,
             "suppressed": suppressed,
         }),
+        Fact::Unserved { instance } => json!({ "event": "unserved", "instance": instance.name.as_str() }),
+        Fact::Order { order, instance, turned, origin } => json!({
+            "event": turned.kind(),
+            "instance": instance.as_ref().map(|tag| tag.name.as_str()),
+            "override": order.word(),
+            "now": turned.word(),
+            "user": origin.user,
+            "uid": origin.uid,
+            "reason": origin.reason,
+        }),
         Fact::Stalled { instance, late_ms } => json!({
             "event": "stalled", "instance": instance.name.as_str(), "late_ms": late_ms,
         }),

@@ -4,6 +4,7 @@
 //! once and in order, and what became of them goes back to it, until there is nothing left to do.
 
 mod save;
+mod steer;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -444,6 +445,7 @@ impl App for Vrrp {
             fields.insert("notify_fifos".to_owned(), running.effects.fifos.status());
             fields.insert("process_reports_refused".to_owned(), running.processes.trouble().into());
         }
+        running.add_orders(&mut status, now);
         status
     }
 
@@ -515,6 +517,20 @@ impl App for Vrrp {
 
     fn abort(&mut self) {
         self.prepared = None;
+    }
+
+    fn request(
+        &mut self,
+        method: &str,
+        params: &Value,
+        uid: Option<u32>,
+        cx: &mut AppCx<'_, Key>,
+    ) -> Result<Value, String> {
+        match (method, &mut self.running) {
+            ("steer", Some(running)) => running.steer(params, uid, cx.now()),
+            ("steer", None) => Err("it is not running yet".to_owned()),
+            _ => Err(format!("unknown method {method:?}")),
+        }
     }
 
     fn surroundings(&self, of: Which) -> Surroundings {

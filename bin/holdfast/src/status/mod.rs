@@ -4,6 +4,7 @@ pub(crate) mod grid;
 mod health;
 mod mail;
 pub(crate) mod model;
+pub(crate) mod overrides;
 mod process;
 mod select;
 mod servers;

@@ -3,6 +3,8 @@
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::overrides::Override;
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Whole {
@@ -86,6 +88,7 @@ pub(crate) struct Hello {
 #[serde(default)]
 pub(crate) struct Vrrp {
     pub(crate) instances: Vec<Instance>,
+    pub(crate) maintenance: Option<Override>,
     pub(crate) sync_groups: Vec<SyncGroup>,
     pub(crate) scripts: Vec<Script>,
     pub(crate) files: Vec<File>,
@@ -112,6 +115,7 @@ pub(crate) struct Instance {
     pub(crate) since_s: Option<f64>,
     pub(crate) faults: Vec<String>,
     pub(crate) handing_over: bool,
+    pub(crate) overrides: Vec<Override>,
     pub(crate) incompatible_peers: Vec<IncompatiblePeer>,
     pub(crate) advertisements: Advertisements,
     pub(crate) transitions: u64,
@@ -299,6 +303,7 @@ pub(crate) struct RealServer {
     pub(crate) backup: bool,
     pub(crate) standby: bool,
     pub(crate) slow_start: bool,
+    pub(crate) overrides: Vec<Override>,
     pub(crate) active_connections: Option<u64>,
     pub(crate) inactive_connections: Option<u64>,
     pub(crate) traffic: Option<Traffic>,

@@ -171,6 +171,9 @@ fn grid(server: &VirtualServer, view: View) -> Grid {
                 if view.close { real.checks.iter().map(check).collect() } else { failing(real).collect() };
             shown.into_iter().for_each(|check| grid.remark(check.0, check.1));
         }
+        for order in &real.overrides {
+            grid.remark(order.line(), Tone::Calm);
+        }
         if let Some(why) = weight_reason(real) {
             grid.remark(why, Tone::Calm);
         }
@@ -185,7 +188,7 @@ fn failing(real: &RealServer) -> impl Iterator<Item = Cell> {
 
 /// Why it has another weight than the configured one; of one that is down that is plain.
 fn weight_reason(real: &RealServer) -> Option<&'static str> {
-    if real.weight == real.effective_weight || !real.alive {
+    if real.weight == real.effective_weight || !real.alive || !real.overrides.is_empty() {
         None
     } else if real.standby {
         Some("weight 0: a backup, called when the others are not enough")
@@ -197,7 +200,12 @@ fn weight_reason(real: &RealServer) -> Option<&'static str> {
 }
 
 fn state(real: &RealServer) -> Cell {
+    let ordered = |kind: &str| real.overrides.iter().any(|order| order.kind == kind);
     let (word, tone) = match (real.alive, real.backup) {
+        _ if ordered("disable") => ("disabled", Tone::Calm),
+        (false, _) if ordered("drain") => ("drained, DOWN", Tone::Bad),
+        _ if ordered("drain") => ("drained", Tone::Calm),
+        _ if ordered("force") => ("forced", Tone::Calm),
         (false, _) => ("DOWN", Tone::Bad),
         (true, false) => ("up", Tone::Good),
         (true, true) if real.standby => ("backup, waits", Tone::Calm),

@@ -271,6 +271,61 @@ fn times_are_told_by_their_two_largest_units() {
 }
 
 #[test]
+fn what_operators_have_ordered_is_told_with_who_and_until_when() {
+    let order = |kind: &str, more: Value| {
+        let mut order = json!({ "kind": kind, "user": "alice", "uid": 1000, "since": "2026-11-21T18:00:00Z", "reason": "" });
+        order.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        order
+    };
+    let server = |alive: bool, overrides: Value| json!({ "address": "10.0.0.1:80", "alive": alive, "weight": 1, "overrides": overrides });
+    let timed = json!({ "until": "2026-11-21T19:00:00Z", "left_s": 600, "reason": "new disk" });
+    let status = json!({ "checker": { "virtual_servers": [{ "address": "a", "quorum_met": true, "real_servers": [
+        server(true, json!([order("drain", timed)])),
+        server(false, json!([order("drain", json!({}))])),
+        server(true, json!([order("disable", json!({ "user": null })), order("weight", json!({ "weight": 7 }))])),
+        server(true, json!([order("force", json!({}))])),
+    ] }] } });
+    let text = text::render(&status, Some(What::Servers), view());
+    let lines: Vec<&str> = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| line.contains("10.0.0.1") || line.contains(" by "))
+        .collect();
+    let states: Vec<&str> = lines
+        .iter()
+        .filter_map(|line| line.strip_prefix("10.0.0.1:80  "))
+        .map(|rest| rest.split("  ").next().unwrap())
+        .collect();
+    assert_eq!(states, ["drained", "drained, DOWN", "disabled", "forced"], "{text}");
+    let orders: Vec<&str> = lines.iter().copied().filter(|line| line.contains(" by ")).collect();
+    assert_eq!(
+        orders,
+        [
+            "drained until 2026-11-21T19:00:00Z (for 10m00s), by alice (uid 1000) at 2026-11-21T18:00:00Z: new disk",
+            "drained until released, by alice (uid 1000) at 2026-11-21T18:00:00Z",
+            "disabled until released, by uid 1000 at 2026-11-21T18:00:00Z",
+            "weight 7 until released, by alice (uid 1000) at 2026-11-21T18:00:00Z",
+            "forced to serve until released, by alice (uid 1000) at 2026-11-21T18:00:00Z",
+        ]
+    );
+}
+
+#[test]
+fn a_failover_and_maintenance_are_told() {
+    let order = |kind: &str| json!({ "kind": kind, "user": "alice", "uid": 1000, "since": "S", "until": "U", "left_s": 600, "reason": "why" });
+    let status = json!({ "vrrp": { "maintenance": order("maintenance"), "instances": [
+        { "name": "A", "state": "backup", "overrides": [order("failover"), order("maintenance")] },
+    ] } });
+    let text = text::render(&status, Some(What::Vrrp), view());
+    assert!(
+        text.starts_with("! under maintenance until U (for 10m00s), by alice (uid 1000) at S: why\n"),
+        "{text}"
+    );
+    let remark = "\n  handed over, and not taken back until U (for 10m00s), by alice (uid 1000) at S: why\n";
+    assert!(text.contains(remark) && text.matches("maintenance").count() == 1, "{text}");
+}
+
+#[test]
 fn backups_leaving_and_resting_are_told() {
     let check = |more: Value| {
         let mut check =

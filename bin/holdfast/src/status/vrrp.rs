@@ -10,6 +10,9 @@ use super::view::View;
 /// What is wrong with the virtual routers.
 pub(super) fn problems(part: &Vrrp) -> Vec<String> {
     let mut problems = Vec::new();
+    if let Some(maintenance) = &part.maintenance {
+        problems.push(maintenance.line());
+    }
     for instance in part.instances.iter().filter(|instance| instance.state == "fault") {
         problems.push(format!("{} is in FAULT: {}", instance.name, instance.faults.join("; ")));
     }
@@ -175,6 +178,10 @@ fn remarks(instance: &Instance, few: bool, view: View, grid: &mut Grid) {
     }
     if instance.handing_over && instance.why.is_empty() {
         grid.remark("handing over: the addresses stay until the successor is heard", Tone::Calm);
+    }
+    // Maintenance is told at the beginning.
+    for order in instance.overrides.iter().filter(|order| order.kind != "maintenance") {
+        grid.remark(order.line(), Tone::Calm);
     }
     for path in instance.paths.iter().filter(|path| few || path.lost.is_some()) {
         let tone = if path.lost.is_some() { Tone::Bad } else { Tone::Calm };

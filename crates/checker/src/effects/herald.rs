@@ -3,12 +3,15 @@
 //!
 //! All but the log are told at the end of a turn, when the kernel's table is as they will find it.
 
+use std::time::Instant;
+
+use common::config::format_duration;
 use common::fifo::Fifos;
 use common::ipvs::{DestinationKey, ServiceKey, Transport};
 use log::Level;
 use serde_json::{Value, json};
 
-use crate::machine::{Stage, Turn};
+use crate::machine::{Stage, Turn, Turned};
 
 /// What turned since the last time anybody was told.
 #[derive(Debug)]
@@ -117,6 +120,46 @@ impl<K: Copy> Herald<K> {
         {
             fields.insert("alert".to_owned(), alert.into());
         }
+    }
+
+    /// Something became of an operator's order.
+    pub fn order(&mut self, service: ServiceKey, server: DestinationKey, turned: &Turned, now: Instant) {
+        let (level, kind, word, message, order, origin) = match turned {
+            Turned::Begun(order) => (Level::Warn, "override_set", "begun", "override", order, &order.origin),
+            Turned::Expired(order) => {
+                (Level::Info, "override_expired", "expired", "override is over", order, &order.origin)
+            }
+            Turned::Ended(order, origin) => {
+                (Level::Info, "override_released", "released", "override released", order, origin)
+            }
+            Turned::Dropped(order) => {
+                let message = "override dropped, its server has left the configuration";
+                (Level::Warn, "override_released", "dropped", message, order, &order.origin)
+            }
+        };
+        let words = order.words();
+        let event = json!({
+            "event": kind,
+            "service": service.to_string(),
+            "server": server.to_string(),
+            "override": words,
+            "now": word,
+            "user": origin.user,
+            "uid": origin.uid,
+            "reason": origin.reason,
+        });
+        let about = match turned {
+            Turned::Begun(order) => {
+                let left = order.left(now);
+                let left = left.map_or_else(|| "until it is released".to_owned(), format_duration);
+                format!("for=\"{left}\" {origin}")
+            }
+            Turned::Ended(..) => origin.to_string(),
+            // Nobody ends it: this is who gave it.
+            Turned::Expired(_) | Turned::Dropped(_) => format!("ordered_{origin}"),
+        };
+        let line = format!("{message}: {words} service=\"{service}\" server={server} {about}");
+        self.happened(level, event, &line);
     }
 
     /// Writes the lines, and returns the events.

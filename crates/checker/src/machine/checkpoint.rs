@@ -9,7 +9,9 @@ use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, Ipv6Addr};
 
 use common::ipvs::{Checksum, Forward, Tunnel};
+use common::steer::Origin;
 
+use super::steer::Order;
 use crate::checks::Weight;
 
 /// What is kept.
@@ -23,6 +25,8 @@ pub(super) struct Checkpoint {
     pub(super) services: BTreeMap<u64, Saved>,
     /// Who keeps its connections for a while.
     pub(super) leaving: Vec<SavedLeaving>,
+    /// What operators have ordered.
+    pub(super) orders: Vec<SavedOrder>,
 }
 
 /// One verdict.
@@ -51,14 +55,29 @@ pub(super) struct SavedLeaving {
     pub(super) until: u64,
 }
 
-const VERSION: u8 = 3;
+/// An operator's order that is in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct SavedOrder {
+    /// For which server.
+    pub(super) server: u64,
+    pub(super) order: Order,
+    /// In nanoseconds since boot.
+    pub(super) until: Option<u64>,
+    pub(super) origin: Origin,
+}
+
+const VERSION: u8 = 4;
+/// The one before had no orders.
+const WITHOUT_ORDERS: u8 = 3;
 const UP: u8 = 1;
 const SET: u8 = 2;
 const ADD: u8 = 4;
 const EARLY: u8 = 8;
 const RAMP: u8 = 16;
+/// Of an order: it ends by itself.
+const TIMED: u8 = 16;
 
-/// A checkpoint being written: the checks, the servers and the services, then who is leaving.
+/// A checkpoint being written: the checks, the servers and the services, then who is leaving, and what was ordered.
 pub(super) struct Writer(Vec<u8>);
 
 impl Writer {
@@ -77,9 +96,14 @@ impl Writer {
         });
     }
 
-    /// Adds the last part.
-    pub(super) fn finish(mut self, leaving: impl Iterator<Item = SavedLeaving>) -> Vec<u8> {
+    /// Adds who is leaving.
+    pub(super) fn leaving(&mut self, leaving: impl Iterator<Item = SavedLeaving>) {
         self.counted(leaving, |leaving, out| leaving.encode(out));
+    }
+
+    /// Adds the last part.
+    pub(super) fn finish(mut self, orders: impl Iterator<Item = SavedOrder>) -> Vec<u8> {
+        self.counted(orders, |order, out| order.encode(out));
         self.0
     }
 
@@ -101,7 +125,8 @@ impl Writer {
 impl Checkpoint {
     /// None where the bytes are of another version or cut short: then nothing is known.
     pub(super) fn decode(mut bytes: &[u8]) -> Option<Self> {
-        if take::<1>(&mut bytes)? != [VERSION] {
+        let [version] = take(&mut bytes)?;
+        if version != VERSION && version != WITHOUT_ORDERS {
             return None;
         }
         let mut part = || {
@@ -117,7 +142,13 @@ impl Checkpoint {
         for _ in 0..u32::from_le_bytes(take(&mut bytes)?) {
             leaving.push(SavedLeaving::decode(&mut bytes)?);
         }
-        Some(Self { checks, servers, services, leaving })
+        let mut orders = Vec::new();
+        if version == VERSION {
+            for _ in 0..u32::from_le_bytes(take(&mut bytes)?) {
+                orders.push(SavedOrder::decode(&mut bytes)?);
+            }
+        }
+        Some(Self { checks, servers, services, leaving, orders })
     }
 
     #[cfg(test)]
@@ -126,7 +157,8 @@ impl Checkpoint {
         for part in [&self.checks, &self.servers, &self.services] {
             writer.part(part.iter().map(|(name, saved)| (*name, *saved)));
         }
-        writer.finish(self.leaving.iter().copied())
+        writer.leaving(self.leaving.iter().copied());
+        writer.finish(self.orders.iter().cloned())
     }
 }
 
@@ -230,6 +262,40 @@ impl SavedLeaving {
     }
 }
 
+impl SavedOrder {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.server.to_le_bytes());
+        let (kind, weight) = match self.order {
+            Order::Drain => (1, 0),
+            Order::Disable => (2, 0),
+            Order::Force => (3, 0),
+            Order::Weight(weight) => (4, weight),
+            // These are never in force.
+            Order::Enable | Order::Release => (0, 0),
+        };
+        out.push(kind | if self.until.is_some() { TIMED } else { 0 });
+        out.extend_from_slice(&u32::to_le_bytes(weight));
+        out.extend_from_slice(&self.until.unwrap_or_default().to_le_bytes());
+        self.origin.encode(out);
+    }
+
+    fn decode(bytes: &mut &[u8]) -> Option<Self> {
+        let server = u64::from_le_bytes(take(bytes)?);
+        let [kind] = take(bytes)?;
+        let weight = u32::from_le_bytes(take(bytes)?);
+        let until = u64::from_le_bytes(take(bytes)?);
+        let origin = Origin::decode(bytes)?;
+        let order = match kind & !TIMED {
+            1 => Order::Drain,
+            2 => Order::Disable,
+            3 => Order::Force,
+            4 => Order::Weight(weight),
+            _ => return None,
+        };
+        Some(Self { server, order, until: (kind & TIMED != 0).then_some(until), origin })
+    }
+}
+
 fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
     let (head, tail) = bytes.split_first_chunk()?;
     *bytes = tail;
@@ -300,12 +366,37 @@ mod tests {
         prop::collection::vec(one, 0..5)
     }
 
+    fn orders() -> impl Strategy<Value = Vec<SavedOrder>> {
+        let order = prop_oneof![
+            Just(Order::Drain),
+            Just(Order::Disable),
+            Just(Order::Force),
+            any::<u32>().prop_map(Order::Weight),
+        ];
+        let origin = (any::<Option<u32>>(), any::<Option<String>>(), any::<String>());
+        let origin = origin.prop_map(|(uid, user, reason)| Origin { uid, user, at: 7, reason });
+        let one = (any::<u64>(), order, any::<Option<u64>>(), origin);
+        let one = one.prop_map(|(server, order, until, origin)| SavedOrder { server, order, until, origin });
+        prop::collection::vec(one, 0..5)
+    }
+
+    /// As the version before wrote it.
+    #[test]
+    fn a_checkpoint_without_orders_is_understood() {
+        let checks = BTreeMap::from([(7, Saved { up: true, ..Saved::default() })]);
+        let checkpoint = Checkpoint { checks, ..Checkpoint::default() };
+        let mut bytes = checkpoint.encode();
+        bytes[0] = WITHOUT_ORDERS;
+        bytes.truncate(bytes.len() - 4);
+        assert_eq!(Checkpoint::decode(&bytes), Some(checkpoint));
+    }
+
     proptest! {
         #[test]
         fn what_was_saved_is_read_back(
-            checks in part(), servers in part(), services in part(), leaving in leaving(),
+            checks in part(), servers in part(), services in part(), leaving in leaving(), orders in orders(),
         ) {
-            let checkpoint = Checkpoint { checks, servers, services, leaving };
+            let checkpoint = Checkpoint { checks, servers, services, leaving, orders };
             prop_assert_eq!(Checkpoint::decode(&checkpoint.encode()), Some(checkpoint));
         }
 

@@ -12,17 +12,20 @@ mod pool;
 mod real_server;
 mod roster;
 pub mod schedule;
+mod steer;
 mod virtual_server;
 mod weight;
 
-pub use pool::{CheckView, LeavingView, Pool, RealServerView, VirtualServerView};
+pub use pool::{CheckView, LeavingView, Pool, RealServerView, Steered, VirtualServerView};
+pub use steer::{Order, Standing, Turned};
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::ipvs::{DestinationKey, ServiceKey};
+use common::steer::Origin;
 
 use crate::checks::{Verdict, Words};
 
@@ -69,6 +72,17 @@ pub enum Event {
     },
     /// Of the addresses asked for ([`Pool::watched`]), this machine holds these.
     Holds(BTreeSet<IpAddr>),
+    /// An operator has given an order.
+    Steer {
+        /// For whom.
+        servers: Vec<RealServerId>,
+        /// What.
+        order: Order,
+        /// When it ends by itself.
+        until: Option<Instant>,
+        /// Who, and why.
+        origin: Origin,
+    },
 }
 
 /// What is to be done, in this order. `Display` is one stable line: the format of traces and of tests.
@@ -98,6 +112,8 @@ pub enum Action {
     Suspended(VirtualServerId, bool),
     /// For the log: what somebody has to look at, whatever becomes of the attempt.
     Warned(CheckId, Words),
+    /// For the log: what becomes of an operator's order for a server.
+    Steered(ServiceKey, DestinationKey, Turned),
 }
 
 /// How far a server is on its way out.
@@ -150,6 +166,7 @@ impl fmt::Display for Action {
             Self::Suspended(service, true) => write!(f, "suspended {service}"),
             Self::Suspended(service, false) => write!(f, "resumed {service}"),
             Self::Warned(check, words) => write!(f, "warned {check}: {words}"),
+            Self::Steered(service, server, turned) => write!(f, "steered {service} {server}: {turned}"),
         }
     }
 }
@@ -198,5 +215,16 @@ impl fmt::Display for Stage {
             Self::Late => "late",
             Self::Over => "over",
         })
+    }
+}
+
+impl fmt::Display for Turned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Begun(standing) => write!(f, "{} begun", standing.words()),
+            Self::Expired(standing) => write!(f, "{} expired", standing.words()),
+            Self::Ended(standing, _) => write!(f, "{} ended", standing.words()),
+            Self::Dropped(standing) => write!(f, "{} dropped", standing.words()),
+        }
     }
 }

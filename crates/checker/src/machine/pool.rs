@@ -10,6 +10,7 @@ mod farewell;
 mod leave;
 mod reconfigure;
 mod restore;
+mod steer;
 mod suspend;
 mod view;
 
@@ -23,6 +24,7 @@ use common::ipvs::{DestinationKey, ServiceKey, Table};
 use super::real_server::{Link, RealServer};
 use super::roster::Roster;
 use super::schedule::{Beat, Due, Meaning, Moment, Spread};
+use super::steer::Steering;
 use super::virtual_server::VirtualServer;
 use super::weight::Ramp;
 use super::{Action, Actions, CheckId, Event, RealServerId, Subject, Turn, VirtualServerId};
@@ -30,6 +32,7 @@ use crate::checks::{Verdict, Words};
 use crate::plan;
 use check::{Check, Last};
 use farewell::Departed;
+pub use steer::Steered;
 pub use view::{CheckView, LeavingView, RealServerView, VirtualServerView};
 
 /// What is due besides attempts.
@@ -39,6 +42,8 @@ enum Alarm {
     Ramp(RealServerId),
     /// A look at the connections of those that leave.
     Leaving(VirtualServerId),
+    /// The end of an operator's order.
+    Steered(RealServerId),
 }
 
 /// The set.
@@ -153,6 +158,7 @@ impl Pool {
             match alarm {
                 Alarm::Ramp(server) => self.grow(server, now),
                 Alarm::Leaving(service) => self.look_after(service, now, out),
+                Alarm::Steered(server) => self.unsteer(server, now, out),
             }
         }
     }
@@ -164,6 +170,9 @@ impl Pool {
             Event::Certificate { check, left, short } => self.certificate(check, left, short, now, out),
             Event::Counted { service, busy } => self.counted(service, &busy, out),
             Event::Holds(held) => self.holds(held, now, out),
+            Event::Steer { servers, order, until, origin } => {
+                self.steer(&servers, order, until, &origin, now, out);
+            }
         }
     }
 
@@ -228,7 +237,8 @@ impl Pool {
         let service_id = server.service;
         let Some(service) = self.virtual_servers.get_mut(&service_id) else { return };
         let Some(planned) = service.plan.member(server.place) else { return };
-        let (alive, weight) = reconfigure::judge(&self.checks, &server.links, planned);
+        let (alive, weight) =
+            reconfigure::judge(&self.checks, &server.links, planned, server.steering.as_deref());
         let Some(server) = self.servers.get_mut(&id) else { return };
         if server.alive == alive && server.weight == weight {
             return;

@@ -2,6 +2,7 @@
 
 use super::few::Few;
 use super::schedule::Moment;
+use super::steer::{Order, Standing, Steering};
 use super::weight::{Ramp, Share};
 use super::{CheckId, VirtualServerId};
 
@@ -35,6 +36,8 @@ pub(super) struct RealServer {
     pub(super) standby: bool,
     /// Whether the wanted table, as it was last settled, has it serve.
     pub(super) serving: bool,
+    /// What an operator has ordered; none where nothing is in force.
+    pub(super) steering: Option<Box<Steering>>,
 }
 
 impl RealServer {
@@ -59,6 +62,21 @@ impl RealServer {
     /// What has a say in its weight.
     pub(super) fn share(&self) -> Share {
         let step = self.ramp().map(|ramp| ramp.step);
-        Share { judged: self.weight, alive: self.alive, standby: self.standby, step }
+        Share { judged: self.weight, alive: self.alive, standby: self.standby, away: self.away(), step }
+    }
+
+    /// It serves nobody new, by an operator's order.
+    pub(super) fn away(&self) -> bool {
+        self.steering.as_ref().is_some_and(|steering| steering.away())
+    }
+
+    /// Whether this is what an operator has ordered.
+    pub(super) fn ordered(&self, order: Order) -> bool {
+        self.steering.as_ref().is_some_and(|steering| steering.is(order))
+    }
+
+    /// What is in force for it.
+    pub(super) fn standing(&self) -> Vec<Standing> {
+        self.steering.iter().flat_map(|steering| steering.standing().cloned()).collect()
     }
 }

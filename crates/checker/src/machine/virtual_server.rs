@@ -14,6 +14,7 @@ use super::RealServerId;
 use super::leaving::Leaving;
 use super::real_server::RealServer;
 use super::roster::Roster;
+use super::steer::Order;
 use crate::plan;
 
 /// A virtual server's state.
@@ -94,10 +95,15 @@ impl VirtualServer {
         !self.quorum_met && self.sorry_up
     }
 
-    /// Whether the member at this place serves.
+    /// Whether the member at this place serves those who come.
     pub(super) fn serves(&self, server: &RealServer) -> bool {
         let sorry = server.place >= self.plan.real_servers.len();
-        server.alive && !server.standby && sorry == self.sorry_active()
+        server.alive && !server.standby && !server.away() && sorry == self.sorry_active()
+    }
+
+    /// Whether a member is in the table, with whatever weight, because it works.
+    pub(super) fn holds(&self, server: &RealServer) -> bool {
+        self.serves(server) || server.alive && server.ordered(Order::Drain)
     }
 
     /// The entry for one of its services.
@@ -106,7 +112,8 @@ impl VirtualServer {
         let states = self.servers.iter().filter_map(|id| servers.get(id));
         for (member, state) in self.plan.members().zip(states) {
             let serves = self.serves(state);
-            if !serves && !member.terms.inhibit_on_failure {
+            let stays = member.terms.inhibit_on_failure && !state.ordered(Order::Disable);
+            if !self.holds(state) && !stays {
                 continue;
             }
             // Nobody shares with the sorry server.

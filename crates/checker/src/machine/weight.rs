@@ -1,7 +1,6 @@
 //! What a server's weight is made of, and what comes of it: for the quorum, and for the kernel's table.
 //!
-//! [`Share`] names everything that has a say. Whoever else is to have one (an operator's override) becomes
-//! one more field of it.
+//! [`Share`] names everything that has a say. Whoever else is to have one becomes one more field of it.
 
 use std::time::{Duration, Instant};
 
@@ -28,20 +27,23 @@ pub(super) fn judged(configured: u32, wanted: impl Iterator<Item = Option<Weight
 /// Everything that has a say in a server's weight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Share {
-    /// The configured weight as its checks change it.
+    /// The configured weight as its checks change it, or the one that an operator has ordered.
     pub(super) judged: u32,
     /// Whether its checks say that it works.
     pub(super) alive: bool,
     /// Whether it is a backup that is not called.
     pub(super) standby: bool,
+    /// Whether an operator wants it to serve nobody new.
+    pub(super) away: bool,
     /// How much of its weight it has after a recovery, in [`STEPS`]; none for all of it.
     pub(super) step: Option<u32>,
 }
 
 impl Share {
-    /// What it brings to the quorum. A server that grows back counts whole: it works.
+    /// What it brings to the quorum. A server that grows back counts whole: it works. One that is drained or disabled
+    /// brings nothing: it is not there for who comes.
     pub(super) fn counted(self) -> u32 {
-        if self.alive { self.judged } else { 0 }
+        if self.alive && !self.away { self.judged } else { 0 }
     }
 
     /// What it has in the kernel's table where it serves.

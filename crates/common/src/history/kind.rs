@@ -60,6 +60,7 @@ pub const KINDS: &[Kind] = &[
     of(Family::Faults, "incompatible_peer", "37de788ded555b40b31479a479ab72e4"),
     of(Family::Faults, "effect_failed", "374a3df5a5c75b4888d4016a921b6155"),
     of(Family::Faults, "stalled", "d2040936038551a8bdaa9a43b92cf3d5"),
+    of(Family::Faults, "unserved", "e62398403eb3591290835fac91f1e9c0"),
     of(Family::Faults, "dropped", "7b3573eaba265a269583486ae39b3b63"),
     of(Family::Verdicts, "script_changed", "1f230c6453f85fc0ac19a08b5d456940"),
     of(Family::Verdicts, "process_changed", "38633b78e5795aa88f3c618bc388b2aa"),

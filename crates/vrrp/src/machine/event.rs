@@ -3,9 +3,12 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use common::steer::Origin;
+
 use super::address::ObservedAddress;
 use super::id::{Family, InstanceId, LinkIndex, LinkName, Mac, Name};
 pub use super::ledger::{ObjectEvent, Outcome};
+use super::order::{Released, Standing};
 use crate::wire::admit::Datagram;
 
 /// Something that happened outside the core.
@@ -117,6 +120,22 @@ pub enum Event<'a> {
         instance: InstanceId,
         /// Why, in words.
         error: String,
+    },
+    /// An operator wants these to hand over; whoever is master does.
+    FailoverOrdered {
+        /// All members of a sync group, if any.
+        instances: Vec<InstanceId>,
+        /// Until when, and who says so.
+        standing: Standing,
+    },
+    /// An operator wants nobody here to be master.
+    MaintenanceOrdered(Standing),
+    /// An operator ends orders.
+    OrdersReleased {
+        /// Which.
+        released: Released,
+        /// Who says so.
+        origin: Origin,
     },
     /// An orderly stop was asked for. Done when `Router::stopped()` says so.
     StopRequested,

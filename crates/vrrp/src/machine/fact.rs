@@ -3,10 +3,14 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use common::config::format_duration;
+use common::steer::Origin;
+
 use super::address::VirtualAddress;
 use super::id::{LinkName, Name, Tag};
 use super::ledger::ObjectNews;
 use super::object::Object;
+use super::order::{Order, Turned};
 use crate::wire::admit::{Difference, Reject};
 
 /// The states of an instance, as status and notify scripts name them.
@@ -75,6 +79,8 @@ pub enum Reason {
     Recovered,
     /// The sync group moved.
     Group(Name),
+    /// An operator's order.
+    Ordered,
     /// An orderly stop.
     Stopping,
     /// The configuration no longer has it.
@@ -103,6 +109,7 @@ impl fmt::Display for Reason {
             Self::Faulted(cause) => write!(f, "{cause}"),
             Self::Recovered => f.write_str("fault gone"),
             Self::Group(group) => write!(f, "sync group {group}"),
+            Self::Ordered => f.write_str("an operator's order"),
             Self::Stopping => f.write_str("stopping"),
             Self::Removed => f.write_str("removed from the configuration"),
             Self::Stalled => f.write_str("this process was stalled"),
@@ -225,6 +232,22 @@ pub enum Severity {
 /// there were since the last one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fact {
+    /// Something became of an operator's order.
+    Order {
+        /// What was ordered.
+        order: Order,
+        /// For whom; none for all.
+        instance: Option<Tag>,
+        /// What became of it.
+        turned: Turned,
+        /// Who gave it, or ended it.
+        origin: Origin,
+    },
+    /// No master is heard any more, and an operator's order keeps this machine from being it.
+    Unserved {
+        /// Which virtual router.
+        instance: Tag,
+    },
     /// An instance changed its state.
     Transition {
         /// The instance.
@@ -432,11 +455,14 @@ impl Fact {
                     | ObjectNews::LeftBehind,
                 ..
             }
+            | Self::Unserved { .. }
+            | Self::Order { turned: Turned::Begun(_) | Turned::Dropped | Turned::Alone, .. }
             | Self::EffectFailed { .. }
             | Self::Stalled { .. } => Severity::Warn,
             Self::Transition { .. }
             | Self::GroupTransition { .. }
             | Self::HandingOver { .. }
+            | Self::Order { turned: Turned::Expired | Turned::Released, .. }
             | Self::CauseGone { .. }
             | Self::Priority { .. }
             | Self::MasterHeard { .. }
@@ -552,6 +578,33 @@ impl fmt::Display for Fact {
             Self::EffectFailed { instance, error, suppressed } => {
                 write!(f, "{error} instance={instance}")?;
                 more(f, *suppressed)
+            }
+            Self::Unserved { instance } => {
+                write!(
+                    f,
+                    "no master is heard, and an order keeps this machine from being it instance={instance}"
+                )
+            }
+            Self::Order { order, instance, turned, origin } => {
+                let word = order.word();
+                let about = instance.as_ref().map(|tag| format!(" instance={tag}")).unwrap_or_default();
+                match turned {
+                    Turned::Begun(left) => {
+                        let left = left.map_or_else(|| "until it is released".to_owned(), format_duration);
+                        write!(f, "override: {word}{about} for=\"{left}\" {origin}")
+                    }
+                    Turned::Expired => write!(f, "override is over: {word}{about} ordered_{origin}"),
+                    Turned::Released => write!(f, "override released: {word}{about} {origin}"),
+                    Turned::Dropped => {
+                        write!(
+                            f,
+                            "override dropped, its instance has left the configuration: {word}{about} ordered_{origin}"
+                        )
+                    }
+                    Turned::Alone => {
+                        write!(f, "override is over, nobody else is master: {word}{about} ordered_{origin}")
+                    }
+                }
             }
             Self::Stalled { instance, late_ms } => {
                 write!(f, "this process was stalled instance={instance} late_ms={late_ms}")

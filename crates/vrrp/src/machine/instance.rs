@@ -36,6 +36,7 @@ use crate::wire::admit::{Admitted, Reject, Settings};
 
 mod guard;
 mod hold;
+mod order;
 mod past;
 mod receive;
 mod reconfigure;
@@ -43,6 +44,7 @@ mod transition;
 mod virtual_link;
 mod ways;
 
+pub(super) use order::Restraint;
 pub(super) use past::{Change, Past};
 pub(super) use transition::notify_group;
 pub(super) use ways::{Condition, View as WayView, Ways};
@@ -91,6 +93,8 @@ pub(super) struct Instance {
     contested: bool,
     tie: virtual_link::Tie,
     guard: guard::Guard,
+    /// What an operator's order keeps it from.
+    restraint: Restraint,
 }
 
 /// Counters since the process started.
@@ -177,6 +181,8 @@ pub(super) struct Releasing {
 /// What comes after a release.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Then {
+    /// Backup if there is a successor; master as before if nobody comes forward.
+    Return,
     Backup(Reason),
     Init(Reason),
 }
@@ -209,6 +215,7 @@ impl Instance {
             contested: false,
             tie: virtual_link::Tie::default(),
             guard: guard::Guard::default(),
+            restraint: Restraint::None,
         }
     }
 
@@ -225,6 +232,14 @@ impl Instance {
     /// A group member whose timer ran out, or that owns its addresses: it would be master.
     pub(super) const fn wants_master(&self) -> bool {
         matches!(self.state, State::Backup(Backup { silent: true, .. }))
+    }
+
+    /// The master that a backup has heard.
+    pub(super) fn master_heard(&self) -> Option<IpAddr> {
+        match &self.state {
+            State::Backup(backup) => backup.master.map(|heard| heard.address),
+            State::Init | State::Fault | State::Master(_) | State::Releasing(_) => None,
+        }
     }
 
     pub(super) const fn is_master(&self) -> bool {
@@ -295,6 +310,9 @@ impl Instance {
 
     /// The master-down timer ran out (S4).
     fn silence(&mut self, cx: &mut Cx<'_>) {
+        if self.silence_kept(cx) {
+            return;
+        }
         let (priority, version) = (self.priority, self.plan.version);
         let down_interval = self.own_down_interval();
         let grouped = self.grouped;

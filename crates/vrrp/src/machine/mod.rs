@@ -21,6 +21,7 @@ pub mod ledger;
 mod limiter;
 mod links;
 pub mod object;
+pub mod order;
 mod owned;
 mod packet;
 mod peers;

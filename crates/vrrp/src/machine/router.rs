@@ -19,6 +19,7 @@ use super::instance::{Cx, Instance, State};
 use super::ipvs_sync::WantedSync;
 use super::limiter::Limiter;
 use super::links::Links;
+use super::order::Orders;
 use super::process::Process;
 use super::script::Script;
 use crate::plan::{Plan, Tracked};
@@ -33,6 +34,7 @@ mod checkpoint;
 mod ipvs_sync;
 mod listen;
 mod objects;
+mod orders;
 mod picture;
 mod reconfigure;
 mod snapshot;
@@ -64,6 +66,8 @@ pub struct Router {
     objects: objects::Objects,
     // The daemons that were told last.
     sync: Option<WantedSync>,
+    // What operators have ordered.
+    orders: Orders,
     deadlines: Deadlines<Owner>,
     stray: Limiter,
     // For signed adverts only.
@@ -87,6 +91,7 @@ enum Owner {
     Process(Name),
     Listener(LinkName, Family),
     Objects,
+    Orders,
 }
 
 impl Router {
@@ -109,6 +114,7 @@ impl Router {
             index: Index::default(),
             objects: objects::Objects::default(),
             sync: None,
+            orders: Orders::default(),
             deadlines: Deadlines::new(),
             stray: Limiter::default(),
             time_of_day: None,
@@ -150,7 +156,10 @@ impl Router {
         self.next_id += 1;
         let tag = Tag { id, name: plan.name.clone() };
         self.by_key.insert(plan.key, id);
-        self.instances.insert(id, Instance::new(tag, plan.into(), now));
+        let mut instance = Instance::new(tag, plan.into(), now);
+        // It is not started: nothing comes of it but that it is known.
+        instance.restrain(self.restraint(id), &mut Cx { now, links: &mut self.links, out: &mut Vec::new() });
+        self.instances.insert(id, instance);
         id
     }
 
@@ -292,8 +301,12 @@ impl Router {
             Event::GuardFailed { instance, error } => {
                 self.with(instance, now, out, |i, cx| i.guard_failed(error, cx));
             }
+            Event::FailoverOrdered { instances, standing } => self.fail_over(&instances, &standing, now, out),
+            Event::MaintenanceOrdered(standing) => self.maintain(standing, now, out),
+            Event::OrdersReleased { released, origin } => self.release_orders(&released, &origin, now, out),
             Event::StopRequested => self.stop(now, out),
         }
+        self.tidy_orders(now, out);
         self.sweep(out);
         self.reconcile(now, out);
         if let Some(notice) = notice {
@@ -336,10 +349,12 @@ impl Router {
                     self.listeners.retry((link, family), now, out);
                     self.schedule_listener((link, family));
                 }
+                Owner::Orders => self.expire_orders(now, out),
                 // Seen to below.
                 Owner::Objects => {}
             }
         }
+        self.tidy_orders(now, out);
         self.sweep(out);
         self.reconcile(now, out);
     }

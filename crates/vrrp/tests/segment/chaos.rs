@@ -45,6 +45,12 @@ enum Blow {
     Priority(usize, u8),
     Flush(usize),
     Script(usize, bool),
+    /// An operator has an instance hand over.
+    Failover(usize, usize, Option<Duration>),
+    /// An operator has a machine be master of nothing.
+    Maintenance(usize, Option<Duration>),
+    /// An operator ends all orders.
+    Release(usize),
 }
 
 impl Chaos {
@@ -100,7 +106,9 @@ impl Chaos {
     fn blow(&self, w: &mut World) -> Option<Blow> {
         let n = usize::try_from(w.random.below(w.nodes.len() as u64)).unwrap();
         let alive = w.nodes[n].router.is_some();
-        Some(match w.random.below(15) {
+        // Over before the next calm, or not at all.
+        let lasting = w.random.pick(&[None, None, Some(SECOND)]);
+        Some(match w.random.below(18) {
             0 => Blow::PowerOff(n),
             1 | 2 if alive => {
                 // As a rule at once; sometimes the watchdog was away, or a back-off had to be waited for.
@@ -122,6 +130,12 @@ impl Chaos {
             12 if alive => Blow::Priority(n, w.random.pick(&[50, 100, 150, 200])),
             13 => Blow::Flush(n),
             14 if self.settings[n].script => Blow::Script(n, w.random.permille(500)),
+            15 if alive => {
+                let instance = w.random.below(self.instances as u64);
+                Blow::Failover(n, usize::try_from(instance).unwrap(), lasting)
+            }
+            16 if alive => Blow::Maintenance(n, lasting),
+            17 if alive => Blow::Release(n),
             _ => return None,
         })
     }
@@ -151,7 +165,15 @@ impl Chaos {
             }
             Blow::Flush(n) => w.flush(n),
             Blow::Script(n, good) => w.script(n, good),
-            Blow::Restart(..) | Blow::Start(_) | Blow::Priority(..) => {}
+            Blow::Failover(n, instance, lasting) if w.healthy(n) => w.fail_over(n, instance, lasting),
+            Blow::Maintenance(n, lasting) if w.healthy(n) => w.maintain(n, lasting),
+            Blow::Release(n) if w.healthy(n) => w.release(n),
+            Blow::Restart(..)
+            | Blow::Start(_)
+            | Blow::Priority(..)
+            | Blow::Failover(..)
+            | Blow::Maintenance(..)
+            | Blow::Release(_) => {}
         }
     }
 
@@ -189,9 +211,13 @@ impl Chaos {
         if w.random.permille(700) {
             w.part_of.fill(0);
         }
+        let released = w.random.permille(500);
         for n in 0..w.nodes.len() {
             w.carrier(n, true);
             w.script(n, true);
+            if released {
+                w.release(n);
+            }
         }
         if w.nodes.iter().all(|n| n.router.is_none()) {
             w.start(0);
@@ -224,12 +250,17 @@ impl Chaos {
         parts
     }
 
-    /// One master for each virtual router in each part of the network.
+    /// One master for each virtual router in each part of the network, if anybody there would be it, and never one that
+    /// would not.
     fn one_master_each(&self, w: &World) {
         for (_, part) in Self::parts(w) {
             for i in 0..self.instances {
                 let masters = part.iter().filter(|n| w.state(**n, i) == Some(StateName::Master)).count();
-                assert_eq!(masters, 1, "instance {i} of {part:?}");
+                let willing = part.iter().any(|n| w.willing(*n));
+                assert_eq!(masters, usize::from(willing), "instance {i} of {part:?}");
+                let unwilling =
+                    part.iter().find(|n| !w.willing(**n) && w.state(**n, i) == Some(StateName::Master));
+                assert_eq!(unwilling, None, "instance {i}: master under maintenance");
             }
         }
     }
@@ -244,15 +275,17 @@ impl Chaos {
                 };
                 let masters = of_part(w.masters(i));
                 assert_eq!(of_part(w.holders(vip(i))), masters, "instance {i}");
-                let master = *masters.first().unwrap();
+                let Some(master) = masters.first().copied() else { continue };
                 if w.nodes[master].plan.groups.len() == 1 {
                     assert_eq!(masters, of_part(w.masters(0)), "a group is divided");
                 }
                 let priority = |n: usize| {
                     w.nodes[n].router.as_ref().unwrap().status(w.clock(n)).instances[i].effective_priority
                 };
-                let best = part.iter().map(|n| priority(*n)).max().unwrap();
-                if w.nodes.iter().all(|n| n.plan.instances[0].preempt) {
+                let best = part.iter().filter(|n| w.willing(**n)).map(|n| priority(*n)).max().unwrap();
+                let held_off =
+                    part.iter().any(|n| w.nodes[*n].router.as_ref().unwrap().failovers().count() > 0);
+                if !held_off && w.nodes.iter().all(|n| n.plan.instances[0].preempt) {
                     assert_eq!(priority(master), best, "instance {i}");
                 }
             }
@@ -273,6 +306,7 @@ impl Chaos {
             if w.nodes[n].router.is_none() {
                 w.start(n);
             }
+            w.release(n);
         }
         w.run(4 * SECOND + self.settle_time());
         self.settled(w);
@@ -305,6 +339,12 @@ impl Chaos {
                     w.start(n);
                     w.watch(self.settle_time(), &mut held);
                 }
+                Blow::Failover(n, ..) | Blow::Maintenance(n, _) if self.hand_over => {
+                    self.strike(w, blow);
+                    w.watch(self.settle_time(), &mut held);
+                    w.release(n);
+                    w.watch(self.settle_time(), &mut held);
+                }
                 Blow::Priority(..) | Blow::Script(..) => {
                     self.strike(w, blow);
                     // A script needs three failures in a row, and as long again if the other one comes first.
@@ -325,6 +365,9 @@ impl Chaos {
                 | Blow::Heal
                 | Blow::Stall(..)
                 | Blow::Carrier(..)
+                | Blow::Failover(..)
+                | Blow::Maintenance(..)
+                | Blow::Release(_)
                 | Blow::Flush(_) => {}
             }
             w.run(self.settle_time());

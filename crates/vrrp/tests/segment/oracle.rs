@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use vrrp::machine::fact::{Fact, Reason, StateName};
+use vrrp::machine::order::{Order, Turned};
 use vrrp::machine::timing::{master_down_interval, skew_time};
 use vrrp::plan::{InstancePlan, Plan, Wish};
 
@@ -40,6 +41,8 @@ struct Seen {
     sent: Instant,
     /// So much later than an interval may the next advert be.
     slack: Duration,
+    /// An operator wants it to let its successor be.
+    held_off: bool,
 }
 
 impl Seen {
@@ -105,6 +108,7 @@ impl Watcher {
             backup_since: now,
             sent: now,
             slack: RESTART,
+            held_off: false,
         };
         let grouped = !node.plan.groups.is_empty();
         let overdue = |i: usize, saved: &Seen| {
@@ -221,6 +225,12 @@ impl Watcher {
                 let seen = &mut node.watcher.seen[index(&instance.name.to_string())];
                 (seen.priority, seen.goodbye) = (*to, None);
             }
+            Fact::Order { order: Order::Failover, instance: Some(instance), turned, .. } => {
+                let seen = &mut node.watcher.seen[index(&instance.name.to_string())];
+                seen.held_off = matches!(turned, Turned::Begun(_));
+                // Nobody came forward: it is master as before.
+                seen.leaving &= *turned != Turned::Alone;
+            }
             Fact::HandingOver { instance, .. } => {
                 node.watcher.seen[index(&instance.name.to_string())].leaving = true;
             }
@@ -236,7 +246,7 @@ impl Watcher {
                     }
                     let wish = node.plan.instances[at].wish == Wish::Master;
                     seen.hasty = (wish && *reason == Reason::Started)
-                        || matches!(reason, Reason::Stalled | Reason::Group(_));
+                        || matches!(reason, Reason::Stalled | Reason::Group(_) | Reason::Ordered);
                 }
             }
             _ => {}
@@ -251,6 +261,8 @@ impl Watcher {
         let skew = skew_time(plan.version, seen.priority, plan.interval);
         let down = seen.down(plan);
         let who = format!("{} V{} with {}", node.own, at + 1, seen.priority);
+        let away = node.router.as_ref().is_some_and(|router| router.maintenance().is_some());
+        assert!(to != StateName::Master || !away, "{who} becomes master under maintenance: {reason}");
         match reason {
             Reason::MasterSilent | Reason::MasterLeft if to == StateName::Master && !node.watcher.blind => {
                 let since = seen.goodbye.map(|at| now.saturating_duration_since(at) + TINY);
@@ -270,6 +282,8 @@ impl Watcher {
                 let waited = now.saturating_duration_since(seen.backup_since) + TINY;
                 let delay = plan.preempt_delay;
                 assert!(plan.preempt && waited >= delay, "{who} pre-empts after {waited:?}, not {delay:?}");
+                let held_off = seen.held_off && !node.watcher.blind;
+                assert!(!held_off, "{who} takes back what an operator had it hand over");
             }
             Reason::BetterMaster { master, priority } => {
                 let better = *priority > seen.priority || (*priority == seen.priority && *master > node.own);
@@ -283,6 +297,7 @@ impl Watcher {
     pub(crate) fn at_rest(node: &mut Node, now: Instant) {
         let healthy = node.is_well();
         let interval = node.plan.instances[0].interval;
+        let away = node.router.as_ref().is_some_and(|router| router.maintenance().is_some());
         let watcher = &mut node.watcher;
         if let Some(end) = &mut watcher.stall {
             let end = *end.get_or_insert(now);
@@ -308,7 +323,9 @@ impl Watcher {
                     i + 1
                 );
             }
-            if let Some(goodbye) = seen.goodbye.filter(|_| seen.state == StateName::Backup && !grouped) {
+            if let Some(goodbye) =
+                seen.goodbye.filter(|_| seen.state == StateName::Backup && !grouped && !away)
+            {
                 let skew = skew_time(plan.version, seen.priority, plan.interval);
                 let since = now.saturating_duration_since(goodbye);
                 assert!(

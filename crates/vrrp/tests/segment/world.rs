@@ -10,11 +10,13 @@ use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use common::config::{Diagnostics, Document, Sources};
+use common::steer::Origin;
 use vrrp::machine::action::{Action, AdvertCopy};
 use vrrp::machine::address::{Lifetime, ObservedAddress, VirtualAddress};
 use vrrp::machine::event::{Event, LinkFacts, ObservedLink, ScriptOutcome};
 use vrrp::machine::fact::{Fact, StateName};
 use vrrp::machine::id::{LinkIndex, LinkName, Mac, Name};
+use vrrp::machine::order::{Released, Standing};
 use vrrp::machine::router::Router;
 use vrrp::plan::Plan;
 use vrrp::wire::admit::Datagram;
@@ -303,6 +305,48 @@ impl World {
             router.reconfigure(plan, now, &mut out);
         }
         self.perform(n, out);
+    }
+
+    /// An operator has an instance hand over, if it is master.
+    pub(crate) fn fail_over(&mut self, n: usize, instance: usize, lasting: Option<Duration>) {
+        self.say(n, "failover");
+        let Some(router) = &self.nodes[n].router else { return };
+        if let Ok(instances) = router.failover_targets(&format!("V{}", instance + 1)) {
+            let standing = self.standing(n, lasting);
+            self.feed(n, Event::FailoverOrdered { instances, standing });
+            self.save_order(n);
+        }
+    }
+
+    /// An operator wants nobody on this machine to be master.
+    pub(crate) fn maintain(&mut self, n: usize, lasting: Option<Duration>) {
+        self.say(n, "maintenance");
+        let standing = self.standing(n, lasting);
+        self.feed(n, Event::MaintenanceOrdered(standing));
+        self.save_order(n);
+    }
+
+    /// An operator ends all orders.
+    pub(crate) fn release(&mut self, n: usize) {
+        self.say(n, "orders released");
+        self.feed(n, Event::OrdersReleased { released: Released::All, origin: Origin::default() });
+        self.save_order(n);
+    }
+
+    fn standing(&self, n: usize, lasting: Option<Duration>) -> Standing {
+        Standing { until: lasting.map(|lasting| self.clock(n) + lasting), origin: Origin::default() }
+    }
+
+    /// As the shell does before it answers.
+    fn save_order(&mut self, n: usize) {
+        if self.nodes[n].saving {
+            self.save(n);
+        }
+    }
+
+    /// The process runs, and would be master.
+    pub(crate) fn willing(&self, n: usize) -> bool {
+        self.nodes[n].router.as_ref().is_some_and(|router| router.maintenance().is_none())
     }
 
     /// A foreign program removes whatever virtual addresses are there.

@@ -4,6 +4,7 @@ mod bytes;
 mod disagreement;
 mod failures;
 mod frr;
+mod orders;
 mod reload;
 mod roles;
 mod signed;

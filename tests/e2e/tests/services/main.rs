@@ -10,6 +10,7 @@ mod leaving;
 mod pool;
 mod realserver;
 mod settings;
+mod steering;
 mod suspend;
 mod tunnels;
 

@@ -10,6 +10,7 @@ mod forwarding;
 mod hostile;
 mod links;
 mod objects;
+mod orders;
 mod paths;
 mod promote;
 mod reload;

@@ -1,8 +1,9 @@
 //! Servers that are taken out though they work keep their connections for a while.
 //!
 //! Whoever served with the last settled table and does not with this one, without having failed, stays with weight 0
-//! for as long as its `drain` says, or until it has no connections left: a server that a reload removed, a backup that
-//! is not needed any more, the sorry server when the quorum is back, the servers that make way for it.
+//! for as long as its `drain` says, or until it has no connections left: a server that a reload removed, one that an
+//! operator disabled, a backup that is not needed any more, the sorry server when the quorum is back, the servers that
+//! make way for it.
 
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -11,7 +12,7 @@ use common::ipvs::DestinationKey;
 
 use super::{Alarm, Pool};
 use crate::machine::leaving::{COUNTED_EVERY, Leaving};
-use crate::machine::{Action, Actions, Stage, VirtualServerId};
+use crate::machine::{Action, Actions, Order, Stage, VirtualServerId};
 use crate::plan;
 
 impl Pool {
@@ -23,8 +24,9 @@ impl Pool {
         let mut parting = Vec::new();
         for (planned, server) in service.plan.members().zip(&service.servers) {
             let Some(server) = self.servers.get_mut(server) else { continue };
-            let serves = service.serves(server);
-            let stays = planned.terms.inhibit_on_failure;
+            // One that an operator drains is not gone yet.
+            let serves = service.holds(server);
+            let stays = planned.terms.inhibit_on_failure && !server.ordered(Order::Disable);
             if serves || stays || !server.alive {
                 ends.push(planned.key(first));
             } else if server.serving && !planned.terms.drain.is_zero() {

@@ -10,9 +10,10 @@ use crate::machine::few::Few;
 use crate::machine::real_server::{Link, RealServer};
 use crate::machine::roster::Roster;
 use crate::machine::schedule::{Belief, Initial, Schedule};
+use crate::machine::steer::Steering;
 use crate::machine::virtual_server::VirtualServer;
 use crate::machine::weight::{self, Ramp};
-use crate::machine::{Action, Actions, CheckId, RealServerId, Turn, VirtualServerId};
+use crate::machine::{Action, Actions, CheckId, Order, RealServerId, Turn, VirtualServerId};
 use crate::plan::{self, Notify, Plan};
 use crate::reload;
 
@@ -174,7 +175,7 @@ impl Pool {
             .map(|check| Link { check: self.subscribe(check, id, None, now), held: None })
             .collect::<Vec<_>>()
             .into();
-        let (alive, weight) = judge(&self.checks, &links, planned);
+        let (alive, weight) = judge(&self.checks, &links, planned, None);
         let server = RealServer {
             service,
             identity: 0,
@@ -187,6 +188,7 @@ impl Pool {
             ramp: None,
             standby: false,
             serving: false,
+            steering: None,
         };
         self.servers.insert(id, server);
         id
@@ -201,6 +203,7 @@ impl Pool {
     ) -> bool {
         let Some(server) = self.servers.remove(&id) else { return false };
         self.departs(server.service, id, &server, plan);
+        self.forget_orders(&server, plan);
         for link in server.links.iter() {
             self.unsubscribe(link.check, id, dropped);
         }
@@ -225,8 +228,8 @@ impl Pool {
         if before.terms.checks != planned.terms.checks {
             links = self.relink(id, &links, planned, was_alive, now, dropped);
         }
-        let (alive, weight) = judge(&self.checks, &links, planned);
         let server = self.servers.get_mut(&id)?;
+        let (alive, weight) = judge(&self.checks, &links, planned, server.steering.as_deref());
         server.links = links;
         server.weight = weight;
         if let Some(ramp) = server.ramp() {
@@ -342,17 +345,23 @@ impl Pool {
     }
 }
 
-/// Whether a server with these checks is alive, and its weight then: a check that fails has no say in it.
+/// Whether a server with these checks is alive, and its weight then: a check that fails has no say in it. An operator
+/// has the last word.
 pub(super) fn judge(
     checks: &Roster<CheckId, Check>,
     links: &[Link],
     planned: &plan::RealServer,
+    steering: Option<&Steering>,
 ) -> (bool, u32) {
     let of = |link: &Link| checks.get(&link.check);
     let up = |link: &&Link| {
         link.held.or_else(|| of(link).map(|check| check.schedule.belief().up())).unwrap_or(true)
     };
-    let alive = planned.terms.needed.met(links.iter().filter(up).count(), links.len());
+    let forced = steering.is_some_and(|steering| steering.is(Order::Force));
+    let alive = forced || planned.terms.needed.met(links.iter().filter(up).count(), links.len());
+    if let Some(weight) = steering.and_then(Steering::weight) {
+        return (alive, weight);
+    }
     let wanted = links.iter().filter(up).map(|link| of(link).and_then(|check| check.weight()));
     (alive, weight::judged(planned.weight, wanted))
 }

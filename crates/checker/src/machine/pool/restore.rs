@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 use common::ipvs::{Destination, DestinationKey, ServiceKey};
 
 use super::{Alarm, Pool, real_servers_of};
-use crate::machine::VirtualServerId;
-use crate::machine::checkpoint::{Checkpoint, Saved, SavedLeaving, Writer, identity};
+use crate::machine::checkpoint::{Checkpoint, Saved, SavedLeaving, SavedOrder, Writer, identity};
 use crate::machine::leaving::Leaving;
 use crate::machine::schedule::{Belief, Initial};
+use crate::machine::steer::{Order, Standing};
 use crate::machine::weight::Ramp;
+use crate::machine::{RealServerId, VirtualServerId};
 
 /// What the sorry server is called beside the keys of the others.
 const SORRY: &str = "sorry server";
@@ -36,7 +37,13 @@ impl Pool {
             service.servers.iter().filter_map(|id| {
                 let server = self.servers.get(id)?;
                 let ramp = server.ramp().map(|ramp| self.saved(ramp.since));
-                let saved = Saved { up: server.alive, weight: None, early: server.fresh, ramp };
+                // What an operator has ordered is saved by itself.
+                let planned = service.plan.member(server.place)?;
+                let up = match server.ordered(Order::Force) {
+                    true => super::reconfigure::judge(&self.checks, &server.links, planned, None).0,
+                    false => server.alive,
+                };
+                let saved = Saved { up, weight: None, early: server.fresh, ramp };
                 Some((server.identity, saved))
             })
         }));
@@ -56,7 +63,14 @@ impl Pool {
                 until: self.saved(leaving.until),
             })
         });
-        Some(writer.finish(leaving))
+        writer.leaving(leaving);
+        let orders = self.orders().map(|(server, standing)| SavedOrder {
+            server,
+            order: standing.order,
+            until: standing.until.map(|until| self.saved(until)),
+            origin: standing.origin.clone(),
+        });
+        Some(writer.finish(orders))
     }
 
     /// A moment as a successor understands it: in nanoseconds since boot.
@@ -105,6 +119,7 @@ impl Pool {
             }
             self.dirty.insert(*id);
         }
+        self.restore_orders(&saved.orders, now);
         self.restore_leaving(&saved.leaving, now);
         self.restore_quorums(&saved);
         self.restore_ramps(&saved, now);
@@ -156,6 +171,19 @@ impl Pool {
         }
     }
 
+    fn restore_orders(&mut self, saved: &[SavedOrder], now: Instant) {
+        if saved.is_empty() {
+            return;
+        }
+        let places: BTreeMap<u64, RealServerId> =
+            self.servers.iter().map(|(id, server)| (server.identity, *id)).collect();
+        for found in saved {
+            let Some(id) = places.get(&found.server) else { continue };
+            let until = found.until.map(|until| self.loaded(until, now));
+            self.resume_order(*id, Standing { order: found.order, until, origin: found.origin.clone() });
+        }
+    }
+
     fn restore_ramps(&mut self, saved: &Checkpoint, now: Instant) {
         let mut found = Vec::new();
         for service in self.virtual_servers.values() {
@@ -199,7 +227,9 @@ impl Pool {
                 service.quorum_met |= service.sorry_up;
             }
             for ((key, id), planned) in real_servers_of(service).zip(&service.plan.real_servers) {
-                let server = self.servers.get_mut(&id).filter(|server| server.weight > 0);
+                // Of one that an operator steers the table says what was ordered.
+                let server = self.servers.get_mut(&id);
+                let server = server.filter(|server| server.weight > 0 && server.steering.is_none());
                 let Some(server) = server else { continue };
                 let serving = serving(&key);
                 // A backup that does not serve is no less alive.
@@ -236,7 +266,12 @@ impl Pool {
             let Some(service) = self.virtual_servers.get(&id) else { continue };
             for (planned, server_id) in service.plan.members().zip(&service.servers) {
                 let Some(server) = self.servers.get_mut(server_id) else { continue };
-                let judged = super::reconfigure::judge(&self.checks, &server.links, planned);
+                let judged = super::reconfigure::judge(
+                    &self.checks,
+                    &server.links,
+                    planned,
+                    server.steering.as_deref(),
+                );
                 (server.alive, server.weight) = judged;
                 if server.alive {
                     server.fresh = false;

@@ -5,6 +5,7 @@ mod property;
 mod quorum;
 mod restart;
 mod sizes;
+mod steer;
 mod suspend;
 mod weights;
 
@@ -83,6 +84,7 @@ impl Lab {
             Action::Local(id, words) => format!("local {}: {words}", check(id)),
             Action::Count(_) => "count".into(),
             Action::Leaving(_, server, stage) => format!("leaving {}: {stage}", server.address),
+            Action::Steered(_, server, turned) => format!("steered {}: {turned}", server.address),
             Action::Suspended(_, true) => "suspended".into(),
             Action::Suspended(_, false) => "resumed".into(),
             Action::Warned(id, words) => format!("warned {}: {words}", check(id)),

@@ -7,6 +7,7 @@ use common::ipvs::DestinationKey;
 
 use super::{Check, Last, Link, Pool, RealServer, VirtualServer};
 use crate::checks::Words;
+use crate::machine::Standing;
 use crate::machine::schedule::Moment;
 use crate::plan;
 
@@ -46,6 +47,8 @@ pub struct RealServerView {
     pub standby: bool,
     /// Whether its weight still grows back after a recovery.
     pub slow_start: bool,
+    /// What operators have ordered, and for how long yet.
+    pub orders: Vec<(Standing, Option<Duration>)>,
     /// How long it has been so.
     pub since: Duration,
     /// Its checks, in the order of the plan.
@@ -154,6 +157,7 @@ impl Pool {
             effective_weight: server.share().served(),
             standby: server.standby,
             slow_start: server.ramp().is_some(),
+            orders: server.standing().into_iter().map(|order| (order.clone(), order.left(now))).collect(),
             since: self.since(server.since, now),
             checks: server.links.iter().filter_map(view).collect(),
         }

@@ -22,10 +22,11 @@ fn weights_are_set_to_the_least_and_added_up_within_bounds() {
 
 #[test]
 fn a_share_is_what_all_inputs_leave_of_it() {
-    let whole = Share { judged: 30, alive: true, standby: false, step: None };
+    let whole = Share { judged: 30, alive: true, standby: false, away: false, step: None };
     let both = |share: Share| (share.counted(), share.served());
     assert_eq!(both(whole), (30, 30));
     assert_eq!(both(Share { alive: false, ..whole }), (0, 0));
+    assert_eq!(both(Share { away: true, ..whole }), (0, 0), "no quorum is made of what an operator took out");
     assert_eq!(both(Share { standby: true, ..whole }), (30, 0), "it counts when it is called");
     assert_eq!(both(Share { step: Some(3), ..whole }), (30, 9), "a growing server counts whole");
     assert_eq!(both(Share { step: Some(1), judged: 5, ..whole }), (5, 1), "never nothing");

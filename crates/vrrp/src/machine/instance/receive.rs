@@ -87,7 +87,7 @@ impl Instance {
     fn advert_as_backup(&mut self, advert: Admitted, cx: &mut Cx<'_>) {
         let down_interval = self.down_interval(advert.interval);
         let priority = self.priority;
-        let (preempt, delay) = (self.plan.preempt, self.plan.preempt_delay);
+        let (preempt, delay) = (self.preempts(), self.plan.preempt_delay);
         let tag = self.tag.clone();
         let State::Backup(backup) = &mut self.state else {
             return;

@@ -73,7 +73,8 @@ impl Instance {
         if announce {
             self.announce_again(cx);
         }
-        if plan.is_owner() && !old.is_owner() && !self.grouped && matches!(self.state, State::Backup(_)) {
+        let becomes_owner = self.owns() && !old.is_owner();
+        if becomes_owner && !self.grouped && matches!(self.state, State::Backup(_)) {
             self.enter_master(Reason::Owner, cx);
         }
     }

@@ -30,7 +30,7 @@ impl Instance {
 
     /// An owner is master at once (S1); everybody else listens first (S2).
     fn begin(&mut self, reason: Reason, cx: &mut Cx<'_>) {
-        if self.plan.is_owner() && !self.grouped {
+        if self.owns() && !self.grouped {
             self.enter_master(Reason::Owner, cx);
             return;
         }
@@ -48,7 +48,7 @@ impl Instance {
             preempt_at: None,
             expect: Expect::Silence,
             // The owners of a group do not wait for silence, only for each other.
-            silent: self.plan.is_owner(),
+            silent: self.owns(),
             delayed,
             graced: false,
         });
@@ -164,10 +164,16 @@ impl Instance {
     /// A master leaves on purpose: priority 0 is sent (S13), and unless told otherwise the addresses stay until the
     /// successor is heard.
     pub(in crate::machine) fn release(&mut self, then: Then, cx: &mut Cx<'_>) {
+        let until = self.hand_over_until(cx.now);
+        self.release_by(then, until, cx);
+    }
+
+    /// The same with another bound.
+    pub(in crate::machine) fn release_by(&mut self, then: Then, until: Instant, cx: &mut Cx<'_>) {
         match std::mem::replace(&mut self.state, State::Init) {
             State::Master(Master { holder, .. }) => {
                 self.send(0, cx);
-                let until = if self.plan.hand_over { self.hand_over_until(cx.now) } else { cx.now };
+                let until = if self.plan.hand_over { until } else { cx.now };
                 self.state = State::Releasing(Releasing { until, successor: None, holder, then });
                 if until <= cx.now {
                     self.released(cx);
@@ -177,6 +183,8 @@ impl Instance {
                 cx.out.push(Action::Report(Fact::HandingOver { instance: self.tag.clone(), at_most_ms }));
             }
             State::Releasing(releasing) => {
+                // Who goes for good does not come back for want of a successor.
+                let then = if then == Then::Return { releasing.then } else { then };
                 self.state = State::Releasing(Releasing { then, ..releasing });
             }
             other @ (State::Init | State::Fault | State::Backup(_)) => self.state = other,
@@ -206,6 +214,12 @@ impl Instance {
         };
         let successor = releasing.successor;
         match releasing.then.clone() {
+            Then::Return if successor.is_none() && self.plan.hand_over => self.take_back(cx),
+            Then::Return => {
+                let to = successor.map(|advert| advert.source);
+                let reason = to.map_or(Reason::Ordered, |to| Reason::HandedOver { to: Some(to) });
+                self.yield_to(successor, reason, cx);
+            }
             Then::Backup(reason) => {
                 let reason = match successor {
                     Some(advert) => Reason::HandedOver { to: Some(advert.source) },

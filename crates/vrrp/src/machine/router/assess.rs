@@ -115,6 +115,11 @@ impl Router {
                 }
             }
         }
+        let is = |of: fn(&Instance) -> bool| members.iter().filter_map(|id| self.instances.get(id)).any(of);
+        if is(Instance::is_offering) && is(Instance::is_backup) {
+            // One has found its successor: the others do not return.
+            self.each(&members, now, out, |i, _| i.follow(Reason::Group(name.clone())));
+        }
         for id in &members {
             self.schedule(*id);
         }

@@ -8,6 +8,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use common::steer::{MAX_LASTING, Origin};
 use serde::{Deserialize, Serialize};
 
 use super::{Phase, Router};
@@ -16,6 +17,7 @@ use crate::machine::address::Lifetime;
 use crate::machine::fact::StateName;
 use crate::machine::id::{Family, InstanceId, Key, LinkName, Vrid};
 use crate::machine::instance::{Backup, Change, Cx, Expect, Heard, Instance, State};
+use crate::machine::order::Standing;
 
 const FORMAT: u32 = 1;
 
@@ -29,6 +31,11 @@ struct Saved {
     // Of every instance, also of those that a successor starts afresh.
     #[serde(default)]
     pasts: Vec<SavedPast>,
+    // Absent in what earlier versions wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    maintenance: Option<SavedOrder>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    failovers: Vec<SavedFailover>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -85,6 +92,39 @@ struct SavedScript {
 struct SavedProcess {
     name: String,
     up: bool,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct SavedOrder {
+    // In nanoseconds since boot.
+    until: Option<u64>,
+    uid: Option<u32>,
+    user: Option<String>,
+    at: u64,
+    reason: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct SavedFailover {
+    link: String,
+    ipv6: bool,
+    vrid: u8,
+    order: SavedOrder,
+}
+
+impl SavedOrder {
+    fn of(standing: &Standing, clock: Clock) -> Self {
+        let Origin { uid, user, at, reason } = standing.origin.clone();
+        Self { until: standing.until.map(|until| clock.save(until)), uid, user, at, reason }
+    }
+
+    fn load(self, clock: Clock) -> Standing {
+        let Self { until, uid, user, at, reason } = self;
+        let ahead = |saved| Duration::from_nanos(saved).saturating_sub(clock.uptime).min(MAX_LASTING);
+        // One whose end lies beyond all time has none.
+        let until = until.and_then(|saved| clock.now.checked_add(ahead(saved)));
+        Standing { until, origin: Origin { uid, user, at, reason } }
+    }
 }
 
 /// Why a checkpoint was not used.
@@ -186,12 +226,23 @@ impl Router {
                 changes: past.iter().map(|change| save_change(change, clock)).collect(),
             })
         });
+        let failovers = self.by_key.iter().filter_map(|(key, id)| {
+            let (_, standing) = self.orders.failovers.get(id)?;
+            Some(SavedFailover {
+                link: key.link.to_string(),
+                ipv6: key.family == Family::Ipv6,
+                vrid: key.vrid.get(),
+                order: SavedOrder::of(standing, clock),
+            })
+        });
         let saved = Saved {
             format: FORMAT,
             pasts: pasts.collect(),
             instances: instances.collect(),
             scripts: scripts.collect(),
             processes: processes.collect(),
+            maintenance: self.orders.maintenance.as_ref().map(|standing| SavedOrder::of(standing, clock)),
+            failovers: failovers.collect(),
         };
         // Nothing in it can fail to be written.
         serde_json::to_vec(&saved).unwrap_or_default()
@@ -210,6 +261,17 @@ impl Router {
             return Err(RestoreError::Format(saved.format));
         }
         let clock = Clock { now, uptime };
+        self.orders.maintenance = saved.maintenance.map(|order| order.load(clock));
+        for SavedFailover { link, ipv6, vrid, order } in saved.failovers {
+            let family = if ipv6 { Family::Ipv6 } else { Family::Ipv4 };
+            if let (Some(link), Some(vrid)) = (LinkName::new(&link), Vrid::new(vrid))
+                && let Some(id) = self.by_key.get(&Key { link, family, vrid })
+                && let Some(instance) = self.instances.get(id)
+            {
+                self.orders.failovers.insert(*id, (instance.tag.clone(), order.load(clock)));
+            }
+        }
+        self.resume_orders(now);
         for script in saved.scripts {
             if let Some(known) = self.scripts.get_mut(&script.name.as_str().into()) {
                 known.up = Some(script.up);
@@ -258,6 +320,8 @@ impl Router {
         instance.statistics.transitions = transitions;
         let mut cx = Cx { now, links: &mut self.links, out };
         match state {
+            // It would have handed over the next moment.
+            SavedState::Master { .. } if !instance.may_be_master() => false,
             SavedState::Master { advert_at } => {
                 let (advert_at, overdue) = clock.load(advert_at);
                 // Within the silence every backup allows nobody else is master. Later, addresses that are still
@@ -282,7 +346,7 @@ impl Router {
                 let (down_at, overdue) = clock.load(down_at);
                 // No protocol has a longer one: what says more was not written by us.
                 let interval = Duration::from_nanos(interval).min(Duration::from_secs(255));
-                if instance.plan.is_owner() || !overdue.is_zero() || interval.is_zero() {
+                if instance.owns() || !overdue.is_zero() || interval.is_zero() {
                     // A master may have been heard by nobody meanwhile: listen for the whole time.
                     return false;
                 }

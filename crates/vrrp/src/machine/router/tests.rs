@@ -22,6 +22,7 @@ mod guard;
 mod ipvs_sync;
 mod notify;
 mod objects;
+mod orders;
 mod processes;
 mod properties;
 mod reload;

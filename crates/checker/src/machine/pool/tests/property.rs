@@ -1,6 +1,8 @@
 //! Random plans, outcomes, restarts and reloads: what must hold whatever happens.
 
 use super::*;
+use crate::machine::Order;
+use common::steer::Origin;
 use proptest::prelude::*;
 
 #[derive(Clone, Debug)]
@@ -111,6 +113,7 @@ enum Happening {
     Counted(u8),
     Reload(Vec<ServiceSpec>),
     Restart(bool),
+    Steer(usize, Order, Option<u64>),
 }
 
 fn happening() -> impl Strategy<Value = Happening> {
@@ -124,6 +127,19 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => any::<u8>().prop_map(Happening::Counted),
         1 => prop::collection::vec(service(), 0..4).prop_map(Happening::Reload),
         1 => any::<bool>().prop_map(Happening::Restart),
+        2 => (any::<usize>(), order(), prop::option::of(1_u64..20))
+            .prop_map(|(pick, order, seconds)| Happening::Steer(pick, order, seconds)),
+    ]
+}
+
+fn order() -> impl Strategy<Value = Order> {
+    prop_oneof![
+        Just(Order::Drain),
+        Just(Order::Disable),
+        Just(Order::Force),
+        Just(Order::Enable),
+        Just(Order::Release),
+        (0_u32..30).prop_map(Order::Weight),
     ]
 }
 
@@ -148,6 +164,7 @@ impl World {
                 | Action::Count(_)
                 | Action::Leaving(..)
                 | Action::Suspended(..)
+                | Action::Steered(..)
                 | Action::Warned(..) => {}
             }
         }
@@ -228,6 +245,16 @@ impl World {
                 assert_eq!(again, [], "the same plan again changes nothing");
             }
             Happening::Restart(kernel) => self.restart(kernel),
+            Happening::Steer(pick, order, seconds) => {
+                let services = self.lab.pool.virtual_servers.values();
+                let real: Vec<_> = services.flat_map(real_servers_of).map(|(_, id)| id).collect();
+                if real.is_empty() {
+                    return;
+                }
+                let servers = vec![real[pick % real.len()]];
+                let until = seconds.map(|seconds| self.lab.now + Duration::from_secs(seconds));
+                self.take(Event::Steer { servers, order, until, origin: Origin::default() });
+            }
         }
     }
 
@@ -273,14 +300,17 @@ impl World {
             assert_eq!(service.servers[server.place], *id);
             let planned = service.plan.member(server.place).unwrap();
             assert_eq!(
-                reconfigure::judge(&pool.checks, &server.links, planned),
+                reconfigure::judge(&pool.checks, &server.links, planned, server.steering.as_deref()),
                 (server.alive, server.weight)
             );
             for (link, check) in server.links.iter().zip(planned.checks()) {
                 assert_eq!(pool.checks[&link.check].plan, check);
                 assert!(pool.checks[&link.check].subscribers.contains(id));
             }
-            assert_eq!(server.serving, service.serves(server));
+            assert_eq!(server.serving, service.holds(server));
+            let end = server.steering.as_ref().map(|steering| steering.deadline());
+            let alarms = pool.alarms.iter().filter(|(_, alarm)| *alarm == Alarm::Steered(*id));
+            assert_eq!(alarms.map(|(at, _)| *at).collect::<Vec<_>>(), Vec::from_iter(end.flatten()));
             if let Some(ramp) = server.ramp() {
                 assert!(server.alive);
                 assert_eq!(Ramp::at(ramp.since, planned.terms.slow_start, self.lab.now), Some(ramp));
@@ -321,7 +351,7 @@ impl World {
                 let entry = &pool.wanted.services[key];
                 assert_eq!(*entry, service.entry(*key, &pool.servers));
                 let serving = entry.destinations.values().any(|destination| destination.weight > 0);
-                let could = real().any(|(_, server)| server.alive && server.weight > 0);
+                let could = real().any(|(_, server)| server.alive && server.weight > 0 && !server.away());
                 assert!(
                     serving || !could || service.sorry_active(),
                     "{id}: all are out though one could serve"

@@ -1,0 +1,70 @@
+//! Terms of orders, and how they are kept.
+
+use super::*;
+use proptest::prelude::*;
+
+fn read(params: &Value) -> Result<Terms, String> {
+    Terms::read(params, Some(0), SystemTime::UNIX_EPOCH + Duration::from_secs(1000))
+}
+
+#[test]
+fn terms_are_read_with_their_bounds() {
+    let terms = read(&json!({ "for_s": 1.5, "reason": " new\nkernel " })).unwrap();
+    assert_eq!(terms.lasting, Some(Duration::from_millis(1500)));
+    assert_eq!(
+        (terms.origin.reason.as_str(), terms.origin.at, terms.origin.uid),
+        ("new kernel", 1000, Some(0))
+    );
+    assert_eq!(read(&json!({})).unwrap().lasting, None);
+    for wrong in [json!(0), json!(-1), json!("1m"), json!(1e12), json!(f64::MAX)] {
+        let error = read(&json!({ "for_s": wrong })).unwrap_err();
+        assert!(error.contains("for that long"), "{error}");
+    }
+    read(&json!({ "reason": "x".repeat(MAX_REASON) })).unwrap();
+    assert!(read(&json!({ "reason": "x".repeat(MAX_REASON + 1) })).unwrap_err().contains("201 bytes"));
+}
+
+#[test]
+fn a_user_has_the_name_that_the_file_of_users_gives() {
+    let users = "root:x:0:0:root:/root:/bin/sh\nbroken\nalice:x:1000:1000::/home/alice:/bin/sh\n";
+    assert_eq!(named(users, 1000).as_deref(), Some("alice"));
+    assert_eq!(named(users, 1001), None);
+}
+
+#[test]
+fn an_origin_is_one_piece_of_a_log_line() {
+    let origin = Origin { uid: Some(1000), user: Some("alice".into()), at: 0, reason: "a \"b\"".into() };
+    assert_eq!(origin.to_string(), r#"by=alice uid=1000 reason="a \"b\"""#);
+    assert_eq!(Origin::default().to_string(), "by=unknown uid=unknown");
+}
+
+#[test]
+fn the_nearest_names_are_offered_and_all_where_they_are_few() {
+    let many = (1..=30).map(|number| format!("10.0.0.{number}:80"));
+    let offered = nearest("10.0.0.22:81", many);
+    assert!(offered.starts_with("the nearest are 10.0.0.22:80"), "{offered}");
+    assert_eq!(offered.matches(":80").count(), OFFERED);
+    assert_eq!(nearest("x", ["b".to_owned(), "a".to_owned(), "b".to_owned()]), "there is a, b");
+    assert_eq!(nearest("x", []), "there is none");
+}
+
+proptest! {
+    #[test]
+    fn an_origin_is_read_back_as_it_was_saved(
+        uid in any::<Option<u32>>(), user in any::<Option<String>>(), at in any::<u64>(), reason in any::<String>(),
+    ) {
+        let origin = Origin { uid, user, at, reason };
+        let mut bytes = Vec::new();
+        origin.encode(&mut bytes);
+        bytes.push(7);
+        let mut rest = bytes.as_slice();
+        prop_assert_eq!(Origin::decode(&mut rest), Some(origin));
+        prop_assert_eq!(rest, [7]);
+        prop_assert_eq!(Origin::decode(&mut &bytes[..bytes.len() - 2]), None);
+    }
+
+    #[test]
+    fn anything_else_is_refused_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
+        let _any = Origin::decode(&mut bytes.as_slice());
+    }
+}
