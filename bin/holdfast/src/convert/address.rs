@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::instance::Instance;
-use super::keyword::{Context, Target, lost, misread};
+use super::keyword::{Context, Target, lost, misread, note};
 use super::site::Site;
 use super::toml::Value;
 use super::tree::Item;
@@ -75,6 +75,10 @@ fn address<T: Target>(target: &mut T, line: &Item, cx: &mut Context) -> Option<(
                 Some("-") | None => {}
                 given => put("broadcast", given),
             },
+            "preferred_lft" if parsed.is_ipv4() => {
+                words.next();
+                note(target, line, "keepalived gives addresses of IPv4 no preferred_lft", cx);
+            }
             "preferred_lft" => match words.next() {
                 Some("0") => put("preferred_lifetime", Some("0s")),
                 Some("forever") => put("preferred_lifetime", Some("forever")),

@@ -193,13 +193,30 @@ pub(super) fn virtual_server(site: &mut Site, item: &Item, cx: &mut Context) {
 impl Service {
     fn finish(&mut self, members: &[Member]) {
         drop_default(&mut self.table, "scheduler", "wlc");
+        drop_default(&mut self.table, "forward", "nat");
         let mut tables: Vec<Table> = self.servers.drain(..).map(|server| server.table).collect();
+        let nat = Value::from("nat");
+        for table in &mut tables {
+            // What it would inherit anyway need not be said; NAT in a service of another way must be.
+            if table.get("forward") == Some(self.table.get("forward").unwrap_or(&nat))
+                && table.get("tunnel").is_none()
+                && self.table.get("tunnel").is_none()
+            {
+                table.take("forward");
+            }
+        }
         for table in &mut tables {
             port_of_service(table, self.table.get("forward"), members);
         }
+        // A way stays where it is if its tunnels differ, or if the sorry server would take it for its own.
+        let tunnel = |table: &Table| table.get("tunnel").cloned();
+        let way = tables.iter().all(|table| tunnel(table) == tables.first().and_then(tunnel))
+            && self.table.get("sorry_server").is_none();
         for key in ["check", "forward", "tunnel", "notify_up", "notify_down"] {
             // A key of the service is a default already.
-            hoist(&mut tables, &mut self.table, key);
+            if way || !["forward", "tunnel"].contains(&key) {
+                hoist(&mut tables, &mut self.table, key);
+            }
         }
         if let [only] = tables.as_mut_slice()
             && self.table.get("check").is_none()
@@ -319,7 +336,6 @@ fn real_server(service: &mut Service, item: &Item, cx: &mut Context) {
 fn forward(service: &mut Service, item: &Item, cx: &mut Context) {
     let Some((forward, tunnel)) = method(item) else { return misread(service, item, cx) };
     service.table.set("forward", forward);
-    drop_default(&mut service.table, "forward", "nat");
     if let Some(tunnel) = tunnel {
         service.table.set("tunnel", tunnel);
     }

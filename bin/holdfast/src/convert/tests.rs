@@ -122,3 +122,29 @@ fn the_page_for_users_of_keepalived_has_every_keyword() {
     }
     assert_eq!(std::fs::read_to_string(&path).unwrap(), wanted);
 }
+
+/// The way to a server that differs from the service's, whichever it is.
+#[test]
+fn the_way_to_each_server_is_kept() {
+    let service = |own: &str, servers: &[&str]| {
+        let servers: String = servers
+            .iter()
+            .zip(1..)
+            .map(|(way, number)| format!("real_server 192.0.2.{number} 80 {{\n {way}\n TCP_CHECK {{\n }}\n}}\n"))
+            .collect();
+        let (toml, said) = one(&format!("virtual_server 192.0.2.9 80 {{\n protocol TCP\n {own}\n {servers}}}"));
+        assert_eq!(faults(&toml), "", "{toml}\n{said}");
+        toml
+    };
+    let toml = service("lb_kind DR", &["lvs_method NAT", "lvs_method DR"]);
+    assert_eq!((toml.matches("forward = \"nat\"").count(), toml.matches("forward").count()), (1, 2), "{toml}");
+    let toml = service("lb_kind TUN type gre", &["lvs_method TUN", ""]);
+    assert_eq!((toml.matches("forward = \"tun\"").count(), toml.matches("tunnel").count()), (2, 1), "{toml}");
+    let toml = service("", &["lvs_method TUN type gre", "lvs_method TUN"]);
+    assert_eq!((toml.matches("forward = \"tun\"").count(), toml.matches("tunnel").count()), (2, 1), "{toml}");
+    let toml = service("", &["lvs_method TUN type gre", "lvs_method TUN type gre"]);
+    assert_eq!((toml.matches("forward = \"tun\"").count(), toml.matches("tunnel").count()), (1, 1), "{toml}");
+    // The sorry server's way is the service's own.
+    let toml = service("sorry_server 192.0.2.8 80", &["lvs_method DR"]);
+    assert!(toml.contains("address = \"192.0.2.1:80\"\nforward = \"dr\""), "{toml}");
+}

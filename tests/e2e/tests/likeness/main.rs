@@ -1,10 +1,11 @@
 //! Holdfast beside keepalived: the same wishes, the same servers, the same table in the kernel, step by step.
 //!
-//! Both run in the test kernel at the same time, each on a director with a table of its own, in front of the same
-//! servers. All scenarios are loaded together and go through their steps together, so that the whole comparison costs
-//! little more than the slowest of them.
+//! Both run in the test kernel at the same time, and a second Holdfast with what `holdfast convert` makes of keepalived's
+//! text, each on a director with a table of its own, in front of the same servers. All scenarios are loaded together
+//! and go through their steps together, so that the whole comparison costs little more than the slowest of them.
 
 mod backends;
+mod routers;
 mod scenario;
 mod scenarios;
 mod twins;

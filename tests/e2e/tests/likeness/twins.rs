@@ -1,15 +1,16 @@
-//! The two directors, the servers they share, and the steps.
+//! The three directors, the servers they share, and the steps.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::time::Duration;
 
-use lab::{Error, Holdfast, Lan, Netns, Process, Result, TempDir, wait};
+use lab::{Error, Holdfast, Lan, Netns, Process, Program, Result, TempDir, wait};
 use nix::sys::signal::Signal;
 
 use crate::backends::{Backend, Speaks};
 use crate::scenario::{Deed, Places, Scenario, Step};
 
-/// How long both may take to do what a step asks for.
+/// How long they may take to do what a step asks for.
 const LIMIT: Duration = Duration::from_secs(240);
 /// How long the tables must stay so.
 const QUIET: Duration = Duration::from_secs(3);
@@ -20,15 +21,26 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// The numbers of servers that have an address.
 const SERVERS: std::ops::RangeInclusive<usize> = 1..=5;
 
-/// One of the two: its host, and the folder of its scripts and files.
+/// What runs on a director.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Make {
+    Keepalived,
+    /// As it is told in the scenarios.
+    Holdfast,
+    /// As `holdfast convert` writes it from keepalived's text.
+    Converted,
+}
+
+/// One of the three: its host, and the folder of its scripts and files.
 struct Side {
+    make: Make,
     name: &'static str,
     address: &'static str,
     director: Netns,
     folder: TempDir,
 }
 
-/// Both, and what they share.
+/// All of them, and what they share.
 pub struct Twins {
     scenarios: Vec<Scenario>,
     /// Those whose second configuration is loaded.
@@ -37,16 +49,19 @@ pub struct Twins {
     servers: Netns,
     left: Side,
     right: Side,
+    converted: Side,
     files: TempDir,
     keepalived: Option<Process>,
     holdfast: Option<Holdfast>,
+    from_converter: Option<Holdfast>,
     _lan: Lan,
 }
 
 impl Side {
-    fn new(lan: &Lan, name: &'static str, address: &'static str, second: &str) -> Result<Self> {
-        let director = lan.host(name, &[&format!("{address}/24"), second])?;
-        Ok(Self { name, address, director, folder: TempDir::new()? })
+    fn new(lan: &Lan, make: Make, name: &'static str, number: usize) -> Result<Self> {
+        let address = ["10.0.0.1", "10.0.0.2", "10.0.0.3"].get(number - 1).copied().ok_or("three directors")?;
+        let director = lan.host(name, &[&format!("{address}/24"), &format!("2001:db8::{number}/64")])?;
+        Ok(Self { make, name, address, director, folder: TempDir::new()? })
     }
 
     fn places(&self, number: usize) -> Places {
@@ -74,8 +89,9 @@ impl Twins {
     pub fn new(scenarios: Vec<Scenario>) -> Result<Self> {
         assert!(lab::uml::in_guest(), "this would change the machine's own table");
         let lan = Lan::new()?;
-        let left = Side::new(&lan, "keepalived", "10.0.0.1", "2001:db8::1/64")?;
-        let right = Side::new(&lan, "holdfast", "10.0.0.2", "2001:db8::2/64")?;
+        let left = Side::new(&lan, Make::Keepalived, "keepalived", 1)?;
+        let right = Side::new(&lan, Make::Holdfast, "holdfast", 2)?;
+        let converted = Side::new(&lan, Make::Converted, "converted", 3)?;
         let own: Vec<String> = SERVERS
             .flat_map(|number| [format!("10.0.0.2{number}/24"), format!("2001:db8::2{number}/64")])
             .collect();
@@ -108,9 +124,11 @@ impl Twins {
             servers,
             left,
             right,
+            converted,
             files,
             keepalived: None,
             holdfast: None,
+            from_converter: None,
             _lan: lan,
         };
         for number in 0..twins.scenarios.len() {
@@ -119,8 +137,13 @@ impl Twins {
         Ok(twins)
     }
 
+    /// The directors; who is looked at first has the least time.
+    fn sides(&self) -> [&Side; 3] {
+        [&self.right, &self.converted, &self.left]
+    }
+
     fn prepare(&mut self, number: usize) -> Result {
-        for side in [&self.left, &self.right] {
+        for side in self.sides() {
             side.folder.write(&format!("{number}/said"), "")?;
             // What notify commands run: their words go to the file that is compared.
             let script = "#!/bin/sh\necho \"$*\" >>\"${0%/*}/said\"\n";
@@ -151,44 +174,54 @@ impl Twins {
         Ok(())
     }
 
-    fn texts(&self) -> (String, String) {
-        let mut keepalived = "global_defs {\n  script_user root\n}\n".to_owned();
-        keepalived.push_str(crate::scenarios::GLOBAL.0);
-        let mut holdfast = format!(
-            "[global]\nscript_user = \"root\"\n[watchdog]\nhello_timeout = \"60s\"\n{}\n",
-            crate::scenarios::GLOBAL.1
-        );
+    /// The file that a director is given.
+    fn text(&self, side: &Side) -> Result<String> {
+        let mut text = match side.make {
+            Make::Keepalived | Make::Converted => "global_defs {\n  script_user root\n}\n".to_owned(),
+            Make::Holdfast => {
+                "[global]\nscript_user = \"root\"\n[watchdog]\nhello_timeout = \"60s\"\n".to_owned()
+            }
+        };
         for (number, scenario) in self.scenarios.iter().enumerate() {
             let now = if self.reloaded.get(number) == Some(&true) { scenario.reloaded } else { None };
-            let (left, right) = now.unwrap_or((scenario.keepalived, scenario.holdfast));
-            keepalived.push_str(&format!(
-                "# {}\n{}\n",
-                scenario.name,
-                self.left.places(number).keepalived(left)
-            ));
-            holdfast.push_str(&format!("# {}\n{}\n", scenario.name, self.right.places(number).fill(right)));
+            let (theirs, ours) = now.unwrap_or((scenario.keepalived, scenario.holdfast));
+            let places = side.places(number);
+            let one = match side.make {
+                Make::Keepalived | Make::Converted => places.keepalived(theirs),
+                Make::Holdfast => places.fill(ours),
+            };
+            text.push_str(&format!("# {}\n{one}\n", scenario.name));
         }
-        (keepalived, holdfast)
+        if side.make == Make::Converted {
+            let file = side.folder.write("keepalived.conf", &text)?;
+            let command = lab::program(Program::Holdfast)?;
+            let argv = [command.as_os_str(), OsStr::new("convert"), file.as_os_str()];
+            // Whatever is lost makes it fail.
+            text = lab::run(&argv)?;
+            text.push_str("\n[watchdog]\nhello_timeout = \"60s\"\n");
+        }
+        Ok(text)
     }
 
     pub fn start(&mut self) -> Result {
-        let (keepalived, holdfast) = self.texts();
-        let file = self.left.folder.write("keepalived.conf", &keepalived)?;
+        let file = self.left.folder.write("keepalived.conf", &self.text(&self.left)?)?;
         let place = |name: &str| self.left.folder.path().join(name).to_string_lossy().into_owned();
         let (file, pid, child) = (file.to_string_lossy(), place("pid"), place("child"));
         let argv = ["keepalived", "-n", "-l", "-D", "-C", "-f", &file, "-p", &pid, "-c", &child];
         let log = self.left.folder.path().join("log");
         self.keepalived = Some(Process::start(&self.left.director, &argv, &log)?);
-        self.holdfast = Some(Holdfast::start(&self.right.director, &holdfast)?);
+        self.holdfast = Some(Holdfast::start(&self.right.director, &self.text(&self.right)?)?);
+        self.from_converter = Some(Holdfast::start(&self.converted.director, &self.text(&self.converted)?)?);
         Ok(())
     }
 
     fn reload(&mut self) -> Result {
-        let (keepalived, holdfast) = self.texts();
-        self.left.folder.write("keepalived.conf", &keepalived)?;
+        self.left.folder.write("keepalived.conf", &self.text(&self.left)?)?;
         self.keepalived.as_ref().ok_or("keepalived does not run")?.signal(Signal::SIGHUP)?;
-        let done = self.holdfast.as_ref().ok_or("Holdfast does not run")?.reload(&holdfast)?;
-        assert_eq!(done.code, Some(0), "{}{}", done.stdout, done.stderr);
+        for (side, holdfast) in [(&self.right, &self.holdfast), (&self.converted, &self.from_converter)] {
+            let done = holdfast.as_ref().ok_or("Holdfast does not run")?.reload(&self.text(side)?)?;
+            assert_eq!(done.code, Some(0), "{}: {}{}", side.name, done.stdout, done.stderr);
+        }
         Ok(())
     }
 
@@ -217,7 +250,7 @@ impl Twins {
                         self.servers.ip(&format!("addr add {}/24 dev eth0", places.server(server)))?;
                     }
                     Deed::Writes(name, text) => {
-                        for side in [&self.left, &self.right] {
+                        for side in self.sides() {
                             side.write(number, name, text)?;
                         }
                     }
@@ -231,7 +264,7 @@ impl Twins {
         if reload { self.reload() } else { Ok(()) }
     }
 
-    /// Waits until both tables are as they should be, and then looks whether they stay so.
+    /// Waits until all tables are as they should be, and then looks whether they stay so.
     pub fn compare(&self, step: usize) -> Result {
         let wrong = || self.differences(step);
         let quiet = if step + 1 == self.steps() { FINAL } else { QUIET };
@@ -241,18 +274,25 @@ impl Twins {
             wait::pause(PAUSE);
             Ok(wrong()?.is_empty())
         };
-        let settled = wait::until("both tables", LIMIT, right);
-        let stays = settled.and_then(|()| wait::stays("both tables", quiet, right));
+        let settled = wait::until("the tables", LIMIT, right);
+        let stays = settled.and_then(|()| wait::stays("the tables", quiet, right));
         stays.map_err(|error| {
             let ends = self.keepalived.as_ref().map(|process| process.log().tail(80)).unwrap_or_default();
-            let own = self.holdfast.as_ref().map(|holdfast| holdfast.log().tail(80)).unwrap_or_default();
-            Error::new(format!("step {step}: {error}\n{}\n\nkeepalived:\n{ends}\n\nHoldfast:\n{own}", last()))
+            let tail = |holdfast: &Option<Holdfast>| {
+                holdfast.as_ref().map(|holdfast| holdfast.log().tail(80)).unwrap_or_default()
+            };
+            Error::new(format!(
+                "step {step}: {error}\n{}\n\nkeepalived:\n{ends}\n\nHoldfast:\n{}\n\nconverted:\n{}",
+                last(),
+                tail(&self.holdfast),
+                tail(&self.from_converter)
+            ))
         })
     }
 
     fn differences(&self, step: usize) -> Result<Vec<String>> {
         let mut wrong = Vec::new();
-        for side in [&self.right, &self.left] {
+        for side in self.sides() {
             let saved = side.saved()?;
             for (number, scenario) in self.scenarios.iter().enumerate() {
                 // Who has no more steps stays as he is.
@@ -273,14 +313,15 @@ impl Twins {
         Ok(wrong)
     }
 
-    /// Both stop; nothing is left.
+    /// All stop; nothing is left.
     pub fn stop(mut self) -> Result {
         let mut keepalived = self.keepalived.take().ok_or("keepalived does not run")?;
         keepalived.signal(Signal::SIGTERM)?;
-        let holdfast = self.holdfast.take().ok_or("Holdfast does not run")?;
-        assert_eq!(holdfast.stop()?, 0);
+        for holdfast in [self.holdfast.take(), self.from_converter.take()] {
+            assert_eq!(holdfast.ok_or("Holdfast does not run")?.stop()?, 0);
+        }
         keepalived.wait_exit(LIMIT)?;
-        for side in [&self.left, &self.right] {
+        for side in self.sides() {
             assert_eq!(side.saved()?, "", "{}", side.name);
         }
         Ok(())

@@ -1,0 +1,138 @@
+//! What a router shows of itself to those who know nothing of it, line by line.
+//!
+//! Left out are the lifetime of addresses and routes, and the mark of who made them: there the two differ, and mean to.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::{Duration, SystemTime};
+
+use lab::packet::Advert;
+use lab::{Capture, Netns, Result};
+use serde_json::{Map, Value};
+
+/// From one announcement of an address to the next of the same burst it is less than this.
+const BURST: Duration = Duration::from_millis(1200);
+
+/// What `ip` says of a host, sorted.
+pub fn of_host(host: &Netns) -> Result<Vec<String>> {
+    let mut lines = Vec::new();
+    for link in list(host, "-d -j addr show")? {
+        let name = text(&link, "ifname");
+        let kind = link.pointer("/linkinfo/info_kind").and_then(Value::as_str).unwrap_or_default();
+        if kind == "macvlan" {
+            let up = flags(&link).contains(&"UP");
+            let mac = text(&link, "address");
+            lines.push(format!("link {name} {kind} {mac} {}", if up { "up" } else { "down" }));
+        }
+        for address in link.get("addr_info").and_then(Value::as_array).into_iter().flatten() {
+            lines.push(format!("addr {name} {}", pairs(address, &NOT_OF_ADDRESSES)));
+        }
+    }
+    for (family, flag) in [("4", "-4"), ("6", "-6")] {
+        for route in list(host, &format!("{flag} -d -j route show table all"))? {
+            lines.push(format!("route{family} {}", pairs(&route, &NOT_OF_ROUTES)));
+        }
+        for rule in list(host, &format!("{flag} -d -j rule show"))? {
+            lines.push(format!("rule{family} {}", pairs(&rule, &["protocol"])));
+        }
+    }
+    for interface in ["eth0", "eth1"] {
+        let path = format!("/proc/sys/net/ipv4/conf/{interface}/promote_secondaries");
+        let value = host.enter(|| std::fs::read_to_string(&path).unwrap_or_default())?;
+        lines.push(format!("promote_secondaries {interface} {}", value.trim()));
+    }
+    lines.sort();
+    Ok(lines)
+}
+
+const NOT_OF_ADDRESSES: [&str; 4] = ["valid_life_time", "preferred_life_time", "dynamic", "protocol"];
+const NOT_OF_ROUTES: [&str; 4] = ["protocol", "expires", "flags", "pref"];
+
+fn list(host: &Netns, arguments: &str) -> Result<Vec<Value>> {
+    let text = host.ip(arguments)?;
+    // Of an empty table `ip` says nothing at all.
+    let value: Value = if text.trim().is_empty() { Value::Null } else { serde_json::from_str(&text)? };
+    Ok(value.as_array().cloned().unwrap_or_default())
+}
+
+fn text<'v>(value: &'v Value, key: &str) -> &'v str {
+    value.get(key).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn flags(link: &Value) -> Vec<&str> {
+    link.get("flags").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect()
+}
+
+/// The members of an object but for some, in their order.
+fn pairs(value: &Value, without: &[&str]) -> String {
+    let empty = Map::new();
+    let members = value.as_object().unwrap_or(&empty).iter();
+    let told = members.filter(|(key, _)| !without.contains(&key.as_str()));
+    let words: Vec<String> = told
+        .map(|(key, value)| match value {
+            Value::String(text) => format!("{key}={text}"),
+            other => format!("{key}={other}"),
+        })
+        .collect();
+    words.join(" ")
+}
+
+/// The last advertisement of every virtual router to every destination.
+pub fn adverts(wires: &[&Capture]) -> Vec<String> {
+    let mut last: BTreeMap<(u8, IpAddr), Advert> = BTreeMap::new();
+    for (_, advert) in wires.iter().flat_map(|wire| wire.adverts()) {
+        if super::pair::is_own(advert.source_mac) {
+            last.insert((advert.vrid, advert.destination), advert);
+        }
+    }
+    last.into_values().map(|advert| line(&advert)).collect()
+}
+
+fn line(advert: &Advert) -> String {
+    let addresses: Vec<String> = advert.addresses.iter().map(ToString::to_string).collect();
+    let data: String = advert.auth_data.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!(
+        "advert {} v{} priority {} every {:?} from {} {} to {} ttl {} auth {} {data} addresses {} checksum {:?}",
+        advert.vrid,
+        advert.version,
+        advert.priority,
+        advert.interval,
+        advert.source_mac,
+        advert.source,
+        advert.destination,
+        advert.ttl,
+        advert.auth_type,
+        addresses.join(","),
+        advert.checksum
+    )
+}
+
+/// How every address was announced: of how many packets its first burst was, how far apart they were
+/// (the middle one), and whether more came.
+pub fn announcements(wire: &Capture, mark: usize, addresses: &[&str]) -> Result<Vec<String>> {
+    let mut lines = Vec::new();
+    for address in addresses {
+        let wanted: IpAddr = address.parse()?;
+        let times: Vec<SystemTime> = wire
+            .frames_from(mark)
+            .iter()
+            .filter(|frame| frame.packet.announced() == Some(wanted))
+            .map(|frame| frame.at)
+            .collect();
+        let gaps: Vec<Duration> = times
+            .windows(2)
+            .map(|pair| match pair {
+                [one, two] => two.duration_since(*one).unwrap_or_default(),
+                _ => Duration::ZERO,
+            })
+            .collect();
+        let first = if times.is_empty() { 0 } else { gaps.iter().take_while(|gap| **gap < BURST).count() + 1 };
+        let mut inside: Vec<u128> = gaps.iter().take(first.saturating_sub(1)).map(Duration::as_millis).collect();
+        inside.sort_unstable();
+        let middle = inside.get(inside.len() / 2).copied().unwrap_or_default();
+        let apart = if middle < 200 { "at once" } else { "one by one" };
+        let more = if times.len() > first { "and again" } else { "and no more" };
+        lines.push(format!("announced {address} {first} times {apart} {more}"));
+    }
+    Ok(lines)
+}
