@@ -81,7 +81,9 @@ impl Holdfast {
     fn ready(self) -> Result<Self> {
         let mut holdfast = self;
         let what = "Holdfast to be ready";
-        wait::until(what, Duration::from_secs(20), || {
+        // The test kernel is slow on a busy machine.
+        let limit = Duration::from_secs(if crate::uml::in_guest() { 120 } else { 20 });
+        wait::until(what, limit, || {
             if !holdfast.process.running() {
                 return Err(Error::new(format!("holdfastd ended:\n{}", holdfast.log().tail(30))));
             }

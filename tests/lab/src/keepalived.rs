@@ -157,6 +157,12 @@ impl Keepalived {
         &mut self.process
     }
 
+    /// The process id of its first process.
+    #[must_use]
+    pub fn pid(&self) -> i32 {
+        self.process.pid()
+    }
+
     /// The last state an instance entered: `MASTER`, `BACKUP` or `FAULT`.
     #[must_use]
     pub fn state(&self, instance: &str) -> Option<String> {

@@ -57,7 +57,7 @@ pub use log::Log;
 pub use monitor::Monitor;
 pub use netns::{Address, Netns};
 pub use nginx::Nginx;
-pub use process::{Process, alive};
+pub use process::{Process, alive, children};
 pub use temp::TempDir;
 pub use traffic::{Sample, Traffic};
 pub use wait::Stopwatch;

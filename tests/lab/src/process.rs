@@ -156,6 +156,12 @@ fn parent(pid: i32) -> Option<i32> {
     stat(pid, 1)?.parse().ok()
 }
 
+/// The processes that a process has started.
+#[must_use]
+pub fn children(pid: i32) -> Vec<i32> {
+    pids().into_iter().filter(|child| parent(*child) == Some(pid)).collect()
+}
+
 /// True while a process exists and is no zombie.
 #[must_use]
 pub fn alive(pid: i32) -> bool {

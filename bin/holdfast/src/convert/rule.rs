@@ -9,8 +9,8 @@ use super::tree::Item;
 
 type Pairs = Vec<(String, Value)>;
 
-/// Where the kernel begins to give out priorities, downwards.
-const FIRST_FREE: i64 = 32_765;
+/// Where keepalived begins to give out priorities, downwards.
+const FIRST_FREE: i64 = 16_384;
 
 /// `virtual_rules { … }`
 pub(super) fn virtual_rules(instance: &mut Instance, item: &Item, cx: &mut Context) {
@@ -67,13 +67,13 @@ fn pairs(line: &Item) -> Result<Pairs, Trouble> {
                 end => put(word, network(end)?.into()),
             },
             "table" | "lookup" => put("table", table(value()?)?),
-            "pref" | "preference" | "order" | "priority" => {
+            "preference" | "order" | "priority" => {
                 put("priority", Value::Number(value()?.parse().map_err(|_| Trouble::Misread)?));
             }
             "fwmark" => put("fwmark", mark(value()?)?),
             "iif" | "dev" => put("input_interface", value()?.into()),
             "oif" => put("output_interface", value()?.into()),
-            "suppress_prefixlength" | "suppress_prefixlen" | "sup_pl" => {
+            "suppress_prefixlength" | "sup_pl" => {
                 put("suppress_prefix_length", Value::Number(value()?.parse().map_err(|_| Trouble::Misread)?));
             }
             "inet" => put("family", "ipv4".into()),

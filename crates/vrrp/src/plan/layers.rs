@@ -53,6 +53,11 @@ impl<'d> Layers<'d> {
         self.first(|table| table.value(key, d))
     }
 
+    /// Whether the most specific table itself has a key: what only a general one says need not fit everybody.
+    pub(super) fn says(&self, key: &str) -> bool {
+        self.tables.first().is_some_and(|table| table.key_span(key).is_some())
+    }
+
     /// The tables under a key, in the same order.
     pub(super) fn tables(&mut self, key: &'static str, d: &mut Diagnostics) -> Self {
         Self { tables: self.tables.iter_mut().filter_map(|table| table.table(key, d)).collect() }

@@ -365,6 +365,14 @@ fn unicast_peers_are_checked() {
     );
 }
 
+/// A default for all is one for those whom it concerns.
+#[test]
+fn keys_of_unicast_may_stand_in_the_defaults() {
+    let text = format!("[[vrrp.instance]]\nname = \"A\"\ninterface = \"eth0\"\nvirtual_router_id = 51\n{VIP}\n");
+    let plan = good(&format!("[vrrp]\nunicast_check_source = true\nunicast_ttl = 3\n{text}"));
+    assert_eq!(plan.instances.len(), 1);
+}
+
 #[test]
 fn virtual_addresses_are_checked() {
     refused("virtual_addresses = [\"224.0.0.1\"]", &["6:22: error: 224.0.0.1 cannot be a virtual address"]);

@@ -5,6 +5,7 @@
 //! and go through their steps together, so that the whole comparison costs little more than the slowest of them.
 
 mod backends;
+mod coverage;
 mod routers;
 mod scenario;
 mod scenarios;
@@ -36,6 +37,7 @@ fn the_same_wish_makes_the_same_table() -> Result {
         twins.act(step)?;
         twins.compare(step)?;
     }
+    twins.compare_the_rest()?;
     twins.stop()
 }
 

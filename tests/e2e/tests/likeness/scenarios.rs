@@ -5,10 +5,11 @@ mod health;
 mod quorum;
 mod reload;
 mod table;
+mod words;
 
 use crate::scenario::Scenario;
 
 /// All of them.
 pub fn all() -> Vec<Scenario> {
-    [health::ALL, quorum::ALL, checks::ALL, table::ALL, reload::ALL].concat()
+    [health::ALL, quorum::ALL, checks::ALL, table::ALL, reload::ALL, words::ALL].concat()
 }

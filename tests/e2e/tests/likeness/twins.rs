@@ -16,6 +16,30 @@ const LIMIT: Duration = Duration::from_secs(240);
 const QUIET: Duration = Duration::from_secs(3);
 /// The same at the end: longer than a check with its retry.
 const FINAL: Duration = Duration::from_secs(12);
+/// What stands before all scenarios, in both languages.
+pub const GLOBAL: (&str, &str) = (
+    "global_defs {
+        script_user root
+        lvs_flush
+        lvs_flush_on_stop
+        lvs_timeouts tcp 700 tcpfin 70 udp 200
+        checker_priority -3
+        checker_no_swap
+    }
+    ",
+    "[global]
+    script_user = \"root\"
+    [watchdog]
+    hello_timeout = \"60s\"
+    [checker]
+    flush_at_start = true
+    flush_at_stop = true
+    timeouts = { tcp = \"700s\", tcp_fin = \"70s\", udp = \"200s\" }
+    resources = { nice = -3, lock_memory = true }
+    ",
+);
+/// A service of somebody else.
+const FOREIGN: &str = "203.0.113.9:80";
 /// From one look to the next.
 const PAUSE: Duration = Duration::from_secs(1);
 /// The numbers of servers that have an address.
@@ -177,10 +201,8 @@ impl Twins {
     /// The file that a director is given.
     fn text(&self, side: &Side) -> Result<String> {
         let mut text = match side.make {
-            Make::Keepalived | Make::Converted => "global_defs {\n  script_user root\n}\n".to_owned(),
-            Make::Holdfast => {
-                "[global]\nscript_user = \"root\"\n[watchdog]\nhello_timeout = \"60s\"\n".to_owned()
-            }
+            Make::Keepalived | Make::Converted => GLOBAL.0.to_owned(),
+            Make::Holdfast => GLOBAL.1.to_owned(),
         };
         for (number, scenario) in self.scenarios.iter().enumerate() {
             let now = if self.reloaded.get(number) == Some(&true) { scenario.reloaded } else { None };
@@ -204,6 +226,9 @@ impl Twins {
     }
 
     pub fn start(&mut self) -> Result {
+        for side in self.sides() {
+            side.director.run(&["ipvsadm", "-A", "-t", FOREIGN, "-s", "rr"])?;
+        }
         let file = self.left.folder.write("keepalived.conf", &self.text(&self.left)?)?;
         let place = |name: &str| self.left.folder.path().join(name).to_string_lossy().into_owned();
         let (file, pid, child) = (file.to_string_lossy(), place("pid"), place("child"));
@@ -313,8 +338,30 @@ impl Twins {
         Ok(wrong)
     }
 
-    /// All stop; nothing is left.
+    /// What is no entry of the table: the kernel's time-outs, what was there before, and nice values.
+    pub fn compare_the_rest(&self) -> Result {
+        for side in self.sides() {
+            let told = side.director.run(&["ipvsadm", "-L", "--timeout"])?;
+            assert_eq!(told.trim(), "Timeout (tcp tcpfin udp): 700 70 200", "{}", side.name);
+            assert!(!side.saved()?.contains(FOREIGN), "{} leaves what was there", side.name);
+        }
+        let theirs = self.keepalived.as_ref().and_then(|it| lab::children(it.pid()).first().copied());
+        let mut checkers = vec![theirs];
+        for holdfast in [&self.holdfast, &self.from_converter] {
+            checkers.push(holdfast.as_ref().and_then(|it| it.running_child("checker")));
+        }
+        for pid in checkers {
+            let told = crate::routers::of_process(pid.ok_or("a process of checks")?);
+            assert!(told.starts_with("process nice -3 ") && told.contains(" memory locked"), "{told}");
+        }
+        Ok(())
+    }
+
+    /// All stop; nothing is left, not even of others.
     pub fn stop(mut self) -> Result {
+        for side in self.sides() {
+            side.director.run(&["ipvsadm", "-A", "-t", FOREIGN, "-s", "rr"])?;
+        }
         let mut keepalived = self.keepalived.take().ok_or("keepalived does not run")?;
         keepalived.signal(Signal::SIGTERM)?;
         for holdfast in [self.holdfast.take(), self.from_converter.take()] {

@@ -28,12 +28,16 @@ pub(super) struct Keys {
     min_ttl: Option<Located<u8>>,
     max_ttl: Option<Located<u8>>,
     check_source: Option<Located<bool>>,
+    /// Those of the last four that the instance says itself.
+    own: Vec<&'static str>,
 }
 
 impl Keys {
     pub(super) fn read(t: &mut Layers<'_>, d: &mut Diagnostics) -> Self {
         let list = t.value("unicast_peers", d);
+        let own = ["unicast_ttl", "unicast_min_ttl", "unicast_max_ttl", "unicast_check_source"];
         Self {
+            own: own.into_iter().filter(|key| t.says(key)).collect(),
             nobody: list.as_ref().is_some_and(|list| list.one_or_list().is_empty()),
             peers: list.map(|list| peers(&list, d)),
             ttl: t.within("unicast_ttl", &TTLS, d),
@@ -62,7 +66,7 @@ impl Keys {
             ];
             let ttls = ttls.into_iter().filter_map(|(key, value)| Some((key, value?.span)));
             let check = self.check_source.as_ref().map(|check| ("unicast_check_source", check.span));
-            for (key, span) in ttls.chain(check) {
+            for (key, span) in ttls.chain(check).filter(|(key, _)| self.own.contains(key)) {
                 d.error(span, format!("`{key}` means nothing without `unicast_peers`"));
             }
             return Transport::Multicast;

@@ -4,14 +4,14 @@
 use std::time::Duration;
 
 use lab::packet::Mac;
-use lab::{Capture, Error, Holdfast, Keepalived, Lan, Netns, Program, Result, TempDir, wait};
+use lab::{Capture, Error, Holdfast, Keepalived, Lan, Netns, Process, Program, Result, TempDir, wait};
 
-use super::view;
+use super::{differences, view};
 
 /// How long both may take to do what a step asks for.
 const LIMIT: Duration = Duration::from_secs(45);
 /// How long what both show must stay the same.
-const QUIET: Duration = Duration::from_millis(1500);
+pub const QUIET: Duration = Duration::from_millis(1500);
 
 /// A file of keepalived's, and what happens.
 pub struct Story {
@@ -23,6 +23,12 @@ pub struct Story {
     pub pinged: &'static [&'static str],
     /// Whether it is started somewhere else, and moves into its namespace by itself.
     pub moves: bool,
+    /// Whether it takes a keepalived that Debian has not yet.
+    pub newer: bool,
+    /// Whether what the process asks of the kernel is compared.
+    pub process: bool,
+    /// How long what both show must stay the same, after every step.
+    pub quiet: Duration,
     /// What happens.
     pub steps: &'static [Step],
 }
@@ -42,9 +48,12 @@ pub enum Deed {
     /// An interface loses its carrier, or has it again.
     Unplugs(&'static str),
     Plugs(&'static str),
-    /// A neighbour begins to speak VRRP by this file, and ends without a word.
+    /// A neighbour begins to speak VRRP by this file, until it is master; it ends without a word.
     Neighbour(&'static str),
     NeighbourDies,
+    /// The neighbour's cable is cut without its noticing, and mended.
+    Cuts,
+    Mends,
     /// The routers themselves begin: first of all, unless it is told.
     Begins,
     /// What was announced before does not count any more.
@@ -65,6 +74,7 @@ struct Side {
     folder: TempDir,
     /// What the neighbour runs.
     other: Option<Keepalived>,
+    _helpers: Vec<Process>,
 }
 
 const MACS: [&str; 2] = ["02:00:00:00:01:0b", "02:00:00:00:01:1b"];
@@ -104,10 +114,21 @@ impl Side {
             let path = folder.write(script, text)?;
             lab::run(&["chmod", "755", &path.to_string_lossy()])?;
         }
-        folder.write("status", "0\n")?;
-        folder.write("number", "0\n")?;
+        for file in ["status", "stop", "number", "reverse"] {
+            folder.write(file, "0\n")?;
+        }
+        // A process that is tracked.
+        let argv = ["/bin/sleep", "86399"];
+        let mut helpers = vec![Process::start(&host, &argv, &folder.path().join("helpers.log"))?];
+        for pipe in ["fifo", "vrrp_fifo"] {
+            let path = folder.path().join(pipe).to_string_lossy().into_owned();
+            lab::run(&["mkfifo", &path])?;
+            // Opened for both, it has no end.
+            let read = format!("exec sed -u 's/^/{pipe}: /' <>{path} >>{path}.said");
+            helpers.push(Process::start(&host, &["sh", "-c", &read], &folder.path().join("helpers.log"))?);
+        }
         let elsewhere = Netns::new("elsewhere")?;
-        Ok(Self { name, host, elsewhere, neighbour, wires, lans, folder, other: None })
+        Ok(Self { name, host, elsewhere, neighbour, wires, lans, folder, other: None, _helpers: helpers })
     }
 
     fn fill(&self, text: &str) -> String {
@@ -125,8 +146,12 @@ impl Side {
             let answers = self.neighbour.output(&asked)?.code == Some(0);
             lines.push(format!("ping {address} {}", if answers { "answered" } else { "not answered" }));
         }
-        let said = std::fs::read_to_string(self.folder.path().join("said")).unwrap_or_default();
-        lines.extend(said.lines().map(|line| format!("said {line}")));
+        for file in ["said", "fifo.said", "vrrp_fifo.said"] {
+            let said = std::fs::read_to_string(self.folder.path().join(file)).unwrap_or_default();
+            lines.extend(said.lines().map(|line| format!("said {line}")));
+        }
+        // Instances are independent of each other: what they say has no common order.
+        lines.sort();
         let folder = self.folder.path().to_string_lossy();
         Ok(lines.iter().map(|line| line.replace(&*folder, "$DIR")).collect())
     }
@@ -147,8 +172,14 @@ impl Side {
             }
             Deed::Neighbour(text) => {
                 self.other = None;
-                self.other = Some(Keepalived::start(&self.neighbour, &self.fill(text))?);
+                let other = Keepalived::start(&self.neighbour, &self.fill(text))?;
+                for name in text.lines().filter_map(|line| line.strip_prefix("vrrp_instance ")) {
+                    other.wait_state(name.trim_end_matches(" {"), "MASTER", LIMIT)?;
+                }
+                self.other = Some(other);
             }
+            Deed::Cuts => self.lans[0].isolate(&self.neighbour, "eth0")?,
+            Deed::Mends => self.lans[0].join(&self.neighbour, "eth0")?,
             Deed::NeighbourDies => self.other.take().ok_or("a neighbour")?.kill()?,
             Deed::Begins | Deed::Ends | Deed::Forgets => {}
         }
@@ -174,7 +205,8 @@ fn converted(folder: &TempDir, text: &str) -> Result<String> {
 impl Pair {
     fn begin(&mut self, story: &Story) -> Result {
         let host = if story.moves { &self.left.elsewhere } else { &self.left.host };
-        self.keepalived = Some(Keepalived::start(host, &self.left.fill(story.text))?);
+        let start = if story.newer { Keepalived::start_new } else { Keepalived::start };
+        self.keepalived = Some(start(host, &self.left.fill(story.text))?);
         let host = if story.moves { &self.right.elsewhere } else { &self.right.host };
         let text = converted(&self.right.folder, &self.right.fill(story.text))?;
         self.holdfast = Some(Holdfast::start(host, &text)?);
@@ -192,7 +224,15 @@ impl Pair {
 
     /// Whatever is not as it should be.
     fn wrong(&self, story: &Story, step: &Step, marks: [usize; 2]) -> Result<Vec<String>> {
-        let [left, right] = [self.left.view(story, marks[0])?, self.right.view(story, marks[1])?];
+        let [mut left, mut right] = [self.left.view(story, marks[0])?, self.right.view(story, marks[1])?];
+        if story.process {
+            let child = |parent: i32| lab::children(parent).first().copied();
+            left.extend(self.keepalived.as_ref().and_then(|it| child(it.pid())).map(view::of_process));
+            right.extend(self.holdfast.as_ref().and_then(|it| it.running_child("vrrp")).map(view::of_process));
+        }
+        for view in [&mut left, &mut right] {
+            differences::leave_out(view);
+        }
         let mut wrong = Vec::new();
         for (side, view) in [(self.left.name, &left), (self.right.name, &right)] {
             let is_there = |wanted: &&&str| view.iter().any(|line| line.starts_with(**wanted));
@@ -240,7 +280,7 @@ impl Pair {
                 Ok(last.is_empty())
             });
             let stays = settled.and_then(|()| {
-                wait::stays("the same of both routers", QUIET, || {
+                wait::stays("the same of both routers", story.quiet, || {
                     last = pair.wrong(story, step, marks)?;
                     Ok(last.is_empty())
                 })

@@ -29,7 +29,9 @@ pub fn of_host(host: &Netns) -> Result<Vec<String>> {
         }
     }
     for (family, flag) in [("4", "-4"), ("6", "-6")] {
-        for route in list(host, &format!("{flag} -d -j route show table all"))? {
+        let routes = list(host, &format!("{flag} -d -j route show table all"))?;
+        // Those of multicast come with every interface that is up.
+        for route in routes.into_iter().filter(|route| text(route, "type") != "multicast") {
             lines.push(format!("route{family} {}", pairs(&route, &NOT_OF_ROUTES)));
         }
         for rule in list(host, &format!("{flag} -d -j rule show"))? {
@@ -43,6 +45,31 @@ pub fn of_host(host: &Netns) -> Result<Vec<String>> {
     }
     lines.sort();
     Ok(lines)
+}
+
+/// What a process asks of the kernel for itself.
+pub fn of_process(pid: i32) -> String {
+    let read = |file: &str| std::fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
+    let stat = read("stat");
+    let words: Vec<&str> = stat.rsplit_once(')').unwrap_or_default().1.split_whitespace().collect();
+    let field = |number: usize| words.get(number - 3).copied().unwrap_or("?");
+    let status = read("status");
+    let of_status = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
+        line.trim().to_owned()
+    };
+    let limits = read("limits");
+    let limit = limits.lines().find_map(|line| line.strip_prefix("Max realtime timeout")).unwrap_or_default();
+    format!(
+        "process nice {} realtime {} policy {} processors {} memory {} limit {}",
+        field(19),
+        field(40),
+        field(41),
+        of_status("Cpus_allowed_list:"),
+        if of_status("VmLck:").starts_with("0 ") { "not locked" } else { "locked" },
+        // One asks for a soft and a hard limit, the other for a soft one: the last that is there ends the process.
+        limit.split_whitespace().filter(|word| word.parse::<u64>().is_ok()).next_back().unwrap_or("none")
+    )
 }
 
 const NOT_OF_ADDRESSES: [&str; 4] = ["valid_life_time", "preferred_life_time", "dynamic", "protocol"];
@@ -107,8 +134,7 @@ fn line(advert: &Advert) -> String {
     )
 }
 
-/// How every address was announced: of how many packets its first burst was, how far apart they were
-/// (the middle one), and whether more came.
+/// How every address was announced: of how many packets its first burst was, and whether more came.
 pub fn announcements(wire: &Capture, mark: usize, addresses: &[&str]) -> Result<Vec<String>> {
     let mut lines = Vec::new();
     for address in addresses {
@@ -127,12 +153,8 @@ pub fn announcements(wire: &Capture, mark: usize, addresses: &[&str]) -> Result<
             })
             .collect();
         let first = if times.is_empty() { 0 } else { gaps.iter().take_while(|gap| **gap < BURST).count() + 1 };
-        let mut inside: Vec<u128> = gaps.iter().take(first.saturating_sub(1)).map(Duration::as_millis).collect();
-        inside.sort_unstable();
-        let middle = inside.get(inside.len() / 2).copied().unwrap_or_default();
-        let apart = if middle < 200 { "at once" } else { "one by one" };
         let more = if times.len() > first { "and again" } else { "and no more" };
-        lines.push(format!("announced {address} {first} times {apart} {more}"));
+        lines.push(format!("announced {address} {first} times {more}"));
     }
     Ok(lines)
 }
