@@ -420,18 +420,22 @@ fn sorry(service: &mut Service, item: &Item, cx: &mut Context) {
     }
 }
 
-fn sorry_inhibit(service: &mut Service, _: &Item, _: &mut Context) {
-    if let Some(Value::Text(address)) = service.table.take("sorry_server") {
+/// A sorry server of which more is said than its address.
+fn sorry_as_table(service: &mut Service) {
+    if let Some(Value::Text(address)) = service.table.get("sorry_server").cloned() {
+        service.table.take("sorry_server");
         service.table.set_in("sorry_server", "address", address);
     }
+}
+
+fn sorry_inhibit(service: &mut Service, _: &Item, _: &mut Context) {
+    sorry_as_table(service);
     service.table.set_in("sorry_server", "inhibit_on_failure", true);
 }
 
 fn sorry_forward(service: &mut Service, item: &Item, cx: &mut Context) {
     let Some((forward, tunnel)) = method(item) else { return misread(service, item, cx) };
-    if let Some(Value::Text(address)) = service.table.take("sorry_server") {
-        service.table.set_in("sorry_server", "address", address);
-    }
+    sorry_as_table(service);
     service.table.set_in("sorry_server", "forward", forward);
     if tunnel.is_some() {
         lost(service, item, "the kind of tunnel to a sorry server", cx);

@@ -148,3 +148,18 @@ fn the_way_to_each_server_is_kept() {
     let toml = service("sorry_server 192.0.2.8 80", &["lvs_method DR"]);
     assert!(toml.contains("address = \"192.0.2.1:80\"\nforward = \"dr\""), "{toml}");
 }
+
+/// In whatever order the three keywords come.
+#[test]
+fn a_sorry_server_keeps_all_that_is_said_of_it() {
+    let words = ["sorry_server 192.0.2.8 80", "sorry_server_lvs_method DR", "sorry_server_inhibit"];
+    for order in [[0, 1, 2], [2, 1, 0], [1, 0, 2]] {
+        let lines = order.map(|at| words[at]).join("\n");
+        let server = "real_server 192.0.2.1 80 {\n TCP_CHECK {\n }\n}";
+        let (toml, said) = one(&format!("virtual_server 192.0.2.9 80 {{\n protocol TCP\n {lines}\n {server}\n}}"));
+        assert_eq!(faults(&toml), "", "{toml}\n{said}");
+        for part in ["address = \"192.0.2.8:80\"", "forward = \"dr\"", "inhibit_on_failure = true"] {
+            assert!(toml.contains(part), "{part}: {toml}");
+        }
+    }
+}

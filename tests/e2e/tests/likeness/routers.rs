@@ -157,7 +157,7 @@ fn defaults_for_all() -> Result {
             Step {
                 deeds: &[Cuts, Neighbour(include_str!("routers/weaker.conf")), Begins],
                 shown: &[
-                    "advert 51 v3",
+                    "advert 51 v3 priority 100 every 5s",
                     "advert 52 v3",
                     "advert 53 v3",
                     "announced 192.0.2.151 3 times and again",
@@ -168,7 +168,11 @@ fn defaults_for_all() -> Result {
             // Two masters meet.
             Step {
                 deeds: &[Forgets, Mends],
-                shown: &["announced 192.0.2.151 4 times and no more", "announced 192.0.2.154 2 times"],
+                shown: &[
+                    "announced 192.0.2.151 4 times and no more",
+                    "announced 192.0.2.154 2 times and no more",
+                    "said a weaker one",
+                ],
                 ..STEP
             },
         ],

@@ -8,7 +8,7 @@ use crate::machine::action::{Action, Object};
 use crate::machine::fact::{Cause, Fact, Reason};
 use crate::machine::group::{self, Move};
 use crate::machine::id::{InstanceId, Name};
-use crate::machine::instance::{Cx, Instance, Then, notify_group};
+use crate::machine::instance::{Cx, Instance, State, Then, notify_group};
 use crate::machine::process::Process;
 use crate::machine::script::Script;
 use crate::machine::track::{self, Reading};
@@ -80,13 +80,18 @@ impl Router {
 
     /// Lets a group follow its members, and its members the group.
     pub(super) fn settle(&mut self, at: usize, now: Instant, out: &mut Vec<Action>) {
-        if self.phase != Phase::Running {
-            return;
-        }
         let Some(group) = self.groups.get(at) else {
             return;
         };
         let members = group.members.clone();
+        if self.phase != Phase::Running {
+            // It decides nothing any more, but that it has stopped is told: when the last member has.
+            let done = |id: &InstanceId| self.instances.get(id).is_none_or(|i| matches!(i.state, State::Init));
+            if self.phase == Phase::Stopping && members.iter().all(done) {
+                self.group_state(at, out);
+            }
+            return;
+        }
         let name = group.plan.name.clone();
         let mut judged: Vec<(InstanceId, BTreeSet<Cause>)> =
             members.iter().map(|id| (*id, self.judge(*id).0)).collect();

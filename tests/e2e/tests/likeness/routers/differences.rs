@@ -47,7 +47,12 @@ const ALL: &[Difference] = &[
         view.retain(|line| !(line.starts_with("said any ") && line.contains("_PRIORITY ")));
     }),
     // keepalived tells of it while it waits to become master, after the first word of every tracker.
-    ("first word", |view| view.retain(|line| !line.contains("BACKUP_PRIORITY"))),
+    ("first word", |view| {
+        view.retain(|line| !line.contains("BACKUP_PRIORITY"));
+        for line in view.iter_mut().filter(|line| line.starts_with("said ") && line.contains(" BACKUP ")) {
+            line.truncate(line.rfind(' ').unwrap_or(line.len()));
+        }
+    }),
 ];
 
 /// Leaves them out.

@@ -148,6 +148,16 @@ fn a_stop_ends_all_members() {
     assert!(m.router.stopped());
 }
 
+/// Scripts of a group hear of its end: once, and when the last member has let go.
+#[test]
+fn the_stop_of_a_group_is_told_when_all_have_stopped() {
+    let mut m = master();
+    let lines = m.handle(Event::StopRequested);
+    assert_eq!(only(&lines, &["notify "]), Vec::<String>::new());
+    let lines: Vec<String> = m.pass(2 * SECOND).into_iter().map(|(_, line)| line).collect();
+    assert_eq!(only(&lines, &["notify "]), ["notify group G STOP priority=0 run=/ga GROUP G STOP 0"]);
+}
+
 #[test]
 fn many_members_move_as_one() {
     let mut text = "[vrrp]\ninterface = \"eth0\"\n".to_owned();
