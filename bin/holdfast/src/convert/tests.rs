@@ -130,14 +130,21 @@ fn the_way_to_each_server_is_kept() {
         let servers: String = servers
             .iter()
             .zip(1..)
-            .map(|(way, number)| format!("real_server 192.0.2.{number} 80 {{\n {way}\n TCP_CHECK {{\n }}\n}}\n"))
+            .map(|(way, number)| {
+                format!("real_server 192.0.2.{number} 80 {{\n {way}\n TCP_CHECK {{\n }}\n}}\n")
+            })
             .collect();
-        let (toml, said) = one(&format!("virtual_server 192.0.2.9 80 {{\n protocol TCP\n {own}\n {servers}}}"));
+        let (toml, said) =
+            one(&format!("virtual_server 192.0.2.9 80 {{\n protocol TCP\n {own}\n {servers}}}"));
         assert_eq!(faults(&toml), "", "{toml}\n{said}");
         toml
     };
     let toml = service("lb_kind DR", &["lvs_method NAT", "lvs_method DR"]);
-    assert_eq!((toml.matches("forward = \"nat\"").count(), toml.matches("forward").count()), (1, 2), "{toml}");
+    assert_eq!(
+        (toml.matches("forward = \"nat\"").count(), toml.matches("forward").count()),
+        (1, 2),
+        "{toml}"
+    );
     let toml = service("lb_kind TUN type gre", &["lvs_method TUN", ""]);
     assert_eq!((toml.matches("forward = \"tun\"").count(), toml.matches("tunnel").count()), (2, 1), "{toml}");
     let toml = service("", &["lvs_method TUN type gre", "lvs_method TUN"]);
@@ -156,7 +163,8 @@ fn a_sorry_server_keeps_all_that_is_said_of_it() {
     for order in [[0, 1, 2], [2, 1, 0], [1, 0, 2]] {
         let lines = order.map(|at| words[at]).join("\n");
         let server = "real_server 192.0.2.1 80 {\n TCP_CHECK {\n }\n}";
-        let (toml, said) = one(&format!("virtual_server 192.0.2.9 80 {{\n protocol TCP\n {lines}\n {server}\n}}"));
+        let (toml, said) =
+            one(&format!("virtual_server 192.0.2.9 80 {{\n protocol TCP\n {lines}\n {server}\n}}"));
         assert_eq!(faults(&toml), "", "{toml}\n{said}");
         for part in ["address = \"192.0.2.8:80\"", "forward = \"dr\"", "inhibit_on_failure = true"] {
             assert!(toml.contains(part), "{part}: {toml}");

@@ -3,6 +3,7 @@
 //! It asks the daemon no more than once a second, however many clients there are, and never anything but `status`.
 
 mod history;
+mod http;
 mod metrics;
 mod openmetrics;
 mod page;
@@ -10,57 +11,36 @@ mod stats_csv;
 #[cfg(test)]
 mod tests;
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use common::event_loop::clock;
 use common::exit::Exit;
 use serde_json::Value;
-use tiny_http::{Header, Method, Request, Response, Server};
 
 use crate::cli::{Arguments, Serve};
 use crate::output::Output;
 use crate::status::model::{Checker, Whole};
 use history::History;
+use http::{Listener, Request, Response};
 
 /// How old an answer may be.
 const FRESH: Duration = Duration::from_secs(1);
 
 /// Serves until it is killed.
 pub(crate) fn run(arguments: &Arguments, how: &Serve, output: &mut Output) -> Exit {
-    let server = match listen(&how.listen) {
-        Ok(server) => server,
+    let listener = match Listener::new(&how.listen) {
+        Ok(listener) => listener,
         Err(error) => {
             output.complain(&format!("cannot listen on {}: {error}\n", how.listen));
             return Exit::Failed;
         }
     };
     output.complain(&format!("serving on {}\n", how.listen));
-    let mut site = Site::new(arguments.run_dir.clone(), how.compat.is_some());
-    loop {
-        match server.recv() {
-            Ok(request) => site.answer(request),
-            Err(error) => {
-                output.complain(&format!("cannot take a request: {error}\n"));
-                return Exit::Failed;
-            }
-        }
-    }
-}
-
-/// `ADDRESS:PORT`, or `unix:PATH`, where a socket that nobody listens on is replaced.
-fn listen(place: &str) -> Result<Server, Box<dyn std::error::Error + Send + Sync>> {
-    let Some(path) = place.strip_prefix("unix:") else { return Server::http(place) };
-    let path = Path::new(path);
-    let abandoned = || {
-        std::os::unix::net::UnixStream::connect(path)
-            .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
-    };
-    if path.exists() && abandoned() {
-        std::fs::remove_file(path)?;
-    }
-    Server::http_unix(path)
+    let site = Mutex::new(Site::new(arguments.run_dir.clone(), how.compat.is_some()));
+    listener.serve(&headers(), |request| site.lock().unwrap_or_else(PoisonError::into_inner).answer(request));
+    Exit::Failed
 }
 
 /// What is served.
@@ -86,25 +66,13 @@ impl Site {
         Self { run_dir, compatible, asked: None, status: Value::Null, fault: None, history }
     }
 
-    fn answer(&mut self, request: Request) {
-        let (code, kind, content) = if matches!(request.method(), Method::Get | Method::Head) {
-            self.get(request.url())
+    fn answer(&mut self, request: &Request) -> Response {
+        let (status, kind, content) = if ["GET", "HEAD"].contains(&request.method.as_str()) {
+            self.get(&request.target)
         } else {
             (405, PLAIN, "only GET\n".to_owned())
         };
-        let mut response = Response::from_string(content).with_status_code(code);
-        for (name, value) in [
-            ("Content-Type", kind),
-            ("Cache-Control", "no-store"),
-            ("X-Content-Type-Options", "nosniff"),
-            ("Referrer-Policy", "no-referrer"),
-            ("X-Frame-Options", "DENY"),
-            ("Content-Security-Policy", POLICY),
-        ] {
-            response.add_header(header(name, value));
-        }
-        // A client that has gone away is its own affair.
-        let _gone = request.respond(response);
+        Response { status, kind, content }
     }
 
     fn get(&mut self, url: &str) -> Answer {
@@ -157,7 +125,15 @@ const NONCE: &str = "holdfast";
 const POLICY: &str = "default-src 'none'; style-src 'nonce-holdfast'; script-src 'nonce-holdfast'; connect-src 'self'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-#[expect(clippy::expect_used, reason = "names and values are written above, in ASCII")]
-fn header(name: &str, value: &str) -> Header {
-    Header::from_bytes(name.as_bytes(), value.as_bytes()).expect("ASCII")
+/// What every answer says besides.
+fn headers() -> String {
+    [
+        ("Cache-Control", "no-store"),
+        ("X-Content-Type-Options", "nosniff"),
+        ("Referrer-Policy", "no-referrer"),
+        ("X-Frame-Options", "DENY"),
+        ("Content-Security-Policy", POLICY),
+    ]
+    .map(|(name, value)| format!("{name}: {value}\r\n"))
+    .concat()
 }

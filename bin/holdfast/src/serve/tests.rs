@@ -1,5 +1,7 @@
 //! The answers for a status as the daemon gives it.
 
+use std::path::Path;
+
 use serde_json::json;
 
 use super::*;

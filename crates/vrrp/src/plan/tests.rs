@@ -368,7 +368,8 @@ fn unicast_peers_are_checked() {
 /// A default for all is one for those whom it concerns.
 #[test]
 fn keys_of_unicast_may_stand_in_the_defaults() {
-    let text = format!("[[vrrp.instance]]\nname = \"A\"\ninterface = \"eth0\"\nvirtual_router_id = 51\n{VIP}\n");
+    let text =
+        format!("[[vrrp.instance]]\nname = \"A\"\ninterface = \"eth0\"\nvirtual_router_id = 51\n{VIP}\n");
     let plan = good(&format!("[vrrp]\nunicast_check_source = true\nunicast_ttl = 3\n{text}"));
     assert_eq!(plan.instances.len(), 1);
 }

@@ -102,13 +102,17 @@ fn every_keyword_that_is_carried_over_has_a_witness() -> lab::Result {
         if !instead.starts_with('`') {
             continue;
         }
-        let (_, inside) = BLOCKS.iter().find(|(name, _)| *name == block).ok_or(format!("the block {block}"))?;
+        let (_, inside) =
+            BLOCKS.iter().find(|(name, _)| *name == block).ok_or(format!("the block {block}"))?;
         for name in names.split(", ").map(|name| name.trim_matches('`')) {
             carried += 1;
             let is_used = used.iter().any(|(block, word)| word == name && inside.contains(&block.as_str()));
             let is_listed = WITHOUT.iter().any(|(of, word, _)| *of == block && *word == name);
             if is_used == is_listed {
-                wrong.push(format!("{block}: {name} is {}", if is_used { "listed and used" } else { "neither" }));
+                wrong.push(format!(
+                    "{block}: {name} is {}",
+                    if is_used { "listed and used" } else { "neither" }
+                ));
             }
         }
     }

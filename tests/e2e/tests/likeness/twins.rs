@@ -83,7 +83,8 @@ pub struct Twins {
 
 impl Side {
     fn new(lan: &Lan, make: Make, name: &'static str, number: usize) -> Result<Self> {
-        let address = ["10.0.0.1", "10.0.0.2", "10.0.0.3"].get(number - 1).copied().ok_or("three directors")?;
+        let address =
+            ["10.0.0.1", "10.0.0.2", "10.0.0.3"].get(number - 1).copied().ok_or("three directors")?;
         let director = lan.host(name, &[&format!("{address}/24"), &format!("2001:db8::{number}/64")])?;
         Ok(Self { make, name, address, director, folder: TempDir::new()? })
     }

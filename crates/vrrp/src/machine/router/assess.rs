@@ -86,7 +86,8 @@ impl Router {
         let members = group.members.clone();
         if self.phase != Phase::Running {
             // It decides nothing any more, but that it has stopped is told: when the last member has.
-            let done = |id: &InstanceId| self.instances.get(id).is_none_or(|i| matches!(i.state, State::Init));
+            let done =
+                |id: &InstanceId| self.instances.get(id).is_none_or(|i| matches!(i.state, State::Init));
             if self.phase == Phase::Stopping && members.iter().all(done) {
                 self.group_state(at, out);
             }

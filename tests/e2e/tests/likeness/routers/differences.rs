@@ -11,17 +11,23 @@ const ALL: &[Difference] = &[
     }),
     ("a route to itself", |view| {
         let mut alone = Vec::new();
-        for line in view.iter_mut().filter(|line| line.starts_with("addr ") && line.contains("prefixlen=128")) {
+        for line in view.iter_mut().filter(|line| line.starts_with("addr ") && line.contains("prefixlen=128"))
+        {
             *line = line.replace("noprefixroute=true ", "");
-            alone.extend(line.split_whitespace().find_map(|word| word.strip_prefix("local=")).map(str::to_owned));
+            alone.extend(
+                line.split_whitespace().find_map(|word| word.strip_prefix("local=")).map(str::to_owned),
+            );
         }
         view.retain(|line| {
-            let to = |address: &String| line.contains(&format!(" dst={address} ")) && line.contains("table=main");
+            let to =
+                |address: &String| line.contains(&format!(" dst={address} ")) && line.contains("table=main");
             !(line.starts_with("route6 ") && alone.iter().any(to))
         });
     }),
     ("link to the network", |view| {
-        for line in view.iter_mut().filter(|line| line.starts_with("route4 ") && line.contains("type=unicast")) {
+        for line in
+            view.iter_mut().filter(|line| line.starts_with("route4 ") && line.contains("type=unicast"))
+        {
             if !line.contains("gateway=") && !line.contains("nexthops=") {
                 *line = line.replace("scope=global", "scope=link");
             }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use lab::packet::Mac;
-use lab::{Capture, Error, Holdfast, Keepalived, Lan, Netns, Process, Program, Result, TempDir, wait};
+use lab::{Capture, Error, Holdfast, Keepalived, Lan, Netns, Process, Program, Result, Stopwatch, TempDir, wait};
 
 use super::{differences, view};
 
@@ -228,7 +228,8 @@ impl Pair {
         if story.process {
             let child = |parent: i32| lab::children(parent).first().copied();
             left.extend(self.keepalived.as_ref().and_then(|it| child(it.pid())).map(view::of_process));
-            right.extend(self.holdfast.as_ref().and_then(|it| it.running_child("vrrp")).map(view::of_process));
+            right
+                .extend(self.holdfast.as_ref().and_then(|it| it.running_child("vrrp")).map(view::of_process));
         }
         for view in [&mut left, &mut right] {
             differences::leave_out(view);
@@ -236,11 +237,17 @@ impl Pair {
         let mut wrong = Vec::new();
         for (side, view) in [(self.left.name, &left), (self.right.name, &right)] {
             let is_there = |wanted: &&&str| view.iter().any(|line| line.starts_with(**wanted));
-            wrong.extend(step.shown.iter().filter(|line| !is_there(line)).map(|line| format!("{side} lacks {line}")));
+            wrong.extend(
+                step.shown.iter().filter(|line| !is_there(line)).map(|line| format!("{side} lacks {line}")),
+            );
             wrong.extend(step.hidden.iter().filter(is_there).map(|line| format!("{side} still has {line}")));
         }
-        wrong.extend(left.iter().filter(|line| !right.contains(line)).map(|line| format!("keepalived only: {line}")));
-        wrong.extend(right.iter().filter(|line| !left.contains(line)).map(|line| format!("Holdfast only:   {line}")));
+        wrong.extend(
+            left.iter().filter(|line| !right.contains(line)).map(|line| format!("keepalived only: {line}")),
+        );
+        wrong.extend(
+            right.iter().filter(|line| !left.contains(line)).map(|line| format!("Holdfast only:   {line}")),
+        );
         if wrong.is_empty() && left != right {
             wrong.push(format!("not as often, or not in this order: {left:?} {right:?}"));
         }
@@ -250,8 +257,12 @@ impl Pair {
     /// Tells a whole story.
     pub fn tell(story: &Story) -> Result {
         lab::require_privileges()?;
-        let mut pair =
-            Self { left: Side::new("keepalived")?, right: Side::new("holdfast")?, keepalived: None, holdfast: None };
+        let mut pair = Self {
+            left: Side::new("keepalived")?,
+            right: Side::new("holdfast")?,
+            keepalived: None,
+            holdfast: None,
+        };
         let begins = |step: &Step| step.deeds.iter().any(|deed| matches!(deed, Deed::Begins));
         if !story.steps.iter().any(begins) {
             pair.begin(story)?;
@@ -275,15 +286,15 @@ impl Pair {
                 }
             }
             let mut last = Vec::new();
-            let settled = wait::until("both routers to show the same", LIMIT, || {
+            let mut since = None;
+            let stays = wait::until("both routers to show the same, and go on so", LIMIT, || {
                 last = pair.wrong(story, step, marks)?;
-                Ok(last.is_empty())
-            });
-            let stays = settled.and_then(|()| {
-                wait::stays("the same of both routers", story.quiet, || {
-                    last = pair.wrong(story, step, marks)?;
-                    Ok(last.is_empty())
-                })
+                if last.is_empty() {
+                    Ok(since.get_or_insert_with(Stopwatch::start).elapsed() >= story.quiet)
+                } else {
+                    since = None;
+                    Ok(false)
+                }
             });
             stays.map_err(|error| {
                 Error::new(format!("step {number}: {error}\n{}\n\n{}", last.join("\n"), pair.logs()))

@@ -152,7 +152,8 @@ pub fn announcements(wire: &Capture, mark: usize, addresses: &[&str]) -> Result<
                 _ => Duration::ZERO,
             })
             .collect();
-        let first = if times.is_empty() { 0 } else { gaps.iter().take_while(|gap| **gap < BURST).count() + 1 };
+        let first =
+            if times.is_empty() { 0 } else { gaps.iter().take_while(|gap| **gap < BURST).count() + 1 };
         let more = if times.len() > first { "and again" } else { "and no more" };
         lines.push(format!("announced {address} {first} times {more}"));
     }
