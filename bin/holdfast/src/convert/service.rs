@@ -283,7 +283,7 @@ fn port_of_service(server: &mut Table, inherited: Option<&Value>, members: &[Mem
     let forward = server.get("forward").or(inherited).unwrap_or(&nat);
     let Some(Value::Text(address)) = server.get("address").cloned() else { return };
     let Ok(at) = address.parse::<std::net::SocketAddr>() else { return };
-    let other = |member: &Member| matches!(member, Member::Address(_, Some(port)) if *port != at.port());
+    let other = |member: &Member| !matches!(member, Member::Address(_, Some(port)) if *port == at.port());
     if *forward == nat || !members.iter().any(other) {
         return;
     }

@@ -34,7 +34,9 @@ impl History {
             return String::new();
         };
         let top = values.iter().copied().max().unwrap_or_default().max(1);
-        let point = |(at, value): (usize, &u64)| format!("{},{}", at * 2, 20 - value * 18 / top);
+        // The newest is at the right edge.
+        let first = KEPT - values.len().min(KEPT);
+        let point = |(at, value): (usize, &u64)| format!("{},{}", (first + at) * 2, 19 - value * 18 / top);
         let points: Vec<String> = values.iter().enumerate().map(point).collect();
         format!(
             "<svg viewBox=\"0 0 {} 20\" class=\"curve\" role=\"img\" aria-label=\"open connections, at most {top}\">\

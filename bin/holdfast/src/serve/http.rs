@@ -69,9 +69,8 @@ impl Listener {
     pub(super) fn new(place: &str) -> io::Result<Self> {
         let Some(path) = place.strip_prefix("unix:") else { return TcpListener::bind(place).map(Self::Tcp) };
         let path = Path::new(path);
-        let abandoned = || {
-            UnixStream::connect(path).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
-        };
+        let abandoned =
+            || UnixStream::connect(path).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
         if path.exists() && abandoned() {
             std::fs::remove_file(path)?;
         }
@@ -91,8 +90,12 @@ impl Listener {
         loop {
             // A client that goes away early is its own affair.
             let _gone = match self {
-                Self::Tcp(listener) => listener.accept().map(|(mut stream, _)| one(&mut stream, headers, answer)),
-                Self::Unix(listener) => listener.accept().map(|(mut stream, _)| one(&mut stream, headers, answer)),
+                Self::Tcp(listener) => {
+                    listener.accept().map(|(mut stream, _)| one(&mut stream, headers, answer))
+                }
+                Self::Unix(listener) => {
+                    listener.accept().map(|(mut stream, _)| one(&mut stream, headers, answer))
+                }
             }
             // There may be no descriptor for a connection: another one may end meanwhile.
             .map_err(|_| std::thread::park_timeout(PAUSE));

@@ -73,22 +73,29 @@ fn routers(out: &mut String, vrrp: &Vrrp) {
             instance.addresses.iter().filter_map(serde_json::Value::as_str).take(8).collect();
         let more = instance.addresses.len().saturating_sub(addresses.len());
         let more = if more == 0 { String::new() } else { format!(" and {more} more") };
-        put!(
-            out,
-            "<tr class=\"{}\"><th>{}<small>{} id {} v{}</small><td>{}<td>{}<td>{}<td>{}{more}<td>{}<td>{} / {}<td>{}</tr>",
-            colour(&instance.state),
+        let name = format!(
+            "{}<small>{} id {} v{}</small>",
             escape(&instance.name),
             escape(&instance.interface),
             instance.virtual_router_id,
-            instance.version,
-            escape(&instance.state),
-            instance.since_s.map(duration).unwrap_or_default(),
-            priority(instance),
-            escape(&addresses.join(", ")),
-            escape(instance.master.as_deref().unwrap_or("–")),
-            instance.advertisements.sent,
-            instance.advertisements.received,
-            escape(&remarks(instance)),
+            instance.version
+        );
+        row(
+            out,
+            colour(&instance.state),
+            &name,
+            &[
+                ("state", escape(&instance.state)),
+                ("since", instance.since_s.map(duration).unwrap_or_default()),
+                ("priority", priority(instance)),
+                ("addresses", escape(&addresses.join(", ")) + &more),
+                ("master", escape(instance.master.as_deref().unwrap_or("–"))),
+                (
+                    "adverts out / in",
+                    format!("{} / {}", instance.advertisements.sent, instance.advertisements.received),
+                ),
+                ("remarks", escape(&remarks(instance))),
+            ],
         );
     }
     out.push_str("</tbody></table></div></section>");
@@ -132,12 +139,25 @@ fn service(out: &mut String, service: &VirtualServer, history: &History) {
     service.real_servers.iter().for_each(|server| self::server(out, server));
     let sum =
         |of: fn(&RealServer) -> Option<u64>| -> u64 { service.real_servers.iter().filter_map(of).sum() };
-    put!(
-        out,
-        "<tr class=\"sum\"><th>all<td><td><td><td>{} + {}<td></tr></tbody></table></div></section>",
+    let connections = format!(
+        "{} + {}",
         sum(|server| server.active_connections),
-        sum(|server| server.inactive_connections),
+        sum(|server| server.inactive_connections)
     );
+    let nothing = |name| (name, String::new());
+    row(
+        out,
+        "sum",
+        "all",
+        &[
+            nothing("state"),
+            nothing("since"),
+            nothing("weight"),
+            ("connections", connections),
+            nothing("checks"),
+        ],
+    );
+    out.push_str("</tbody></table></div></section>");
 }
 
 fn server(out: &mut String, server: &RealServer) {
@@ -160,16 +180,27 @@ fn server(out: &mut String, server: &RealServer) {
             format!("{}: {}{took}", escape(&check.kind), escape(words))
         })
         .collect();
-    put!(
+    row(
         out,
-        "<tr class=\"{}\"><th>{}<td>{}<td>{}<td>{}<td>{connections}<td>{}</tr>",
         state.0,
-        escape(&server.address),
-        state.1,
-        server.since_s.map(duration).unwrap_or_default(),
-        server.effective_weight,
-        checks.join("<br>"),
+        &escape(&server.address),
+        &[
+            ("state", state.1.to_owned()),
+            ("since", server.since_s.map(duration).unwrap_or_default()),
+            ("weight", server.effective_weight.to_string()),
+            ("connections", connections),
+            ("checks", checks.join("<br>")),
+        ],
     );
+}
+
+/// A row of a table; on a narrow screen every cell says what it is.
+fn row(out: &mut String, class: &str, name: &str, cells: &[(&str, String)]) {
+    put!(out, "<tr class=\"{class}\"><th>{name}");
+    for (label, content) in cells {
+        put!(out, "<td data-label=\"{label}\">{content}");
+    }
+    out.push_str("</tr>");
 }
 
 fn processes(out: &mut String, watchdog: &Watchdog) {
@@ -178,16 +209,20 @@ fn processes(out: &mut String, watchdog: &Watchdog) {
          <th>last reason<th>hello</tr></thead><tbody>",
     );
     for child in &watchdog.children {
-        put!(
+        row(
             out,
-            "<tr class=\"{}\"><th>{}<td>{}<td>{}<td>{}<td>{}<td>{}</tr>",
             if child.state == "up" { "good" } else { "weak" },
-            escape(&child.name),
-            escape(&child.state),
-            child.uptime_s.map(duration).unwrap_or_default(),
-            child.restarts,
-            escape(child.last_restart_reason.as_deref().unwrap_or("–")),
-            child.hello.last_rtt_us.map(|us| format!("{:.1} ms", us / 1000.0)).unwrap_or_default(),
+            &escape(&child.name),
+            &[
+                ("state", escape(&child.state)),
+                ("up", child.uptime_s.map(duration).unwrap_or_default()),
+                ("restarts", child.restarts.to_string()),
+                ("last reason", escape(child.last_restart_reason.as_deref().unwrap_or("–"))),
+                (
+                    "hello",
+                    child.hello.last_rtt_us.map(|us| format!("{:.1} ms", us / 1000.0)).unwrap_or_default(),
+                ),
+            ],
         );
     }
     out.push_str("</tbody></table></div></section>");

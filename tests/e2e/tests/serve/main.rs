@@ -106,11 +106,13 @@ fn the_metrics_are_what_the_standard_says() -> Result {
         from prometheus_client.openmetrics.parser import text_string_to_metric_families as read\n\
         for family in read(open(sys.argv[1]).read()):\n\
         \x20   assert family.documentation, family.name\n\
-        \x20   for sample in family.samples: print(sample.name, sorted(sample.labels.items()), sample.value)\n";
+        \x20   for sample in family.samples: print(sample.name, sorted(sample.labels.items()), float(sample.value))\n";
     let read = lab::run(&["/usr/bin/python3", "-c", read, &file.to_string_lossy()])?;
     let has = |name: &str, words: &str, value: &str| {
         let line = read.lines().find(|line| {
-            line.starts_with(&format!("{name} ")) && line.contains(words) && line.ends_with(&format!(" {value}"))
+            line.starts_with(&format!("{name} "))
+                && line.contains(words)
+                && line.ends_with(&format!(" {value}"))
         });
         assert!(line.is_some(), "{name} {words} {value}\n{read}");
     };
@@ -128,7 +130,9 @@ fn the_metrics_are_what_the_standard_says() -> Result {
 fn json_and_csv_say_what_the_daemon_says() -> Result {
     let stage = Stage::new(&["--listen=127.0.0.1:9650"])?;
     stage.wait_verdicts()?;
-    let keys = |value: &Value| value.as_object().into_iter().flatten().map(|(key, _)| key.clone()).collect::<Vec<_>>();
+    let keys = |value: &Value| {
+        value.as_object().into_iter().flatten().map(|(key, _)| key.clone()).collect::<Vec<_>>()
+    };
     let json: Value = serde_json::from_str(&stage.get("/status.json")?.body)?;
     let own = stage.daemon.status()?;
     assert_eq!(keys(&json), keys(&own));
@@ -158,7 +162,8 @@ fn json_and_csv_say_what_the_daemon_says() -> Result {
     for (path, status) in [("/health", 200), ("/etc/passwd", 404), ("/body", 200)] {
         assert_eq!(stage.get(path)?.status, status, "{path}");
     }
-    let posted = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "-X", "POST", "http://127.0.0.1:9650/"];
+    let posted =
+        ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "-X", "POST", "http://127.0.0.1:9650/"];
     assert_eq!(stage.host.run(&posted)?, "405");
     let head = stage.host.run(&["curl", "-s", "-I", "http://127.0.0.1:9650/"])?;
     assert!(head.contains("200 OK") && head.contains("default-src 'none'"), "{head}");
@@ -172,11 +177,15 @@ fn health(host: &Netns) -> Result<u16> {
 /// Who measures learns that there is nothing to measure, and is served again without anybody's help.
 #[test]
 fn a_daemon_that_is_away_and_comes_back() -> Result {
-    let Stage { mut serve, daemon, host, folder: _folder, _web, _lan } = Stage::new(&["--listen=127.0.0.1:9650"])?;
+    let Stage { mut serve, daemon, host, folder: _folder, _web, _lan } =
+        Stage::new(&["--listen=127.0.0.1:9650"])?;
     let left = daemon.kill()?;
     wait::until("503", LIMIT, || Ok(health(&host)? == 503))?;
     let metrics = lab::get(&host, ADDRESS, "/metrics", SECONDS_10)?;
-    assert!(metrics.status == 200 && metrics.body.contains("holdfast_up{process=\"watchdog\"} 0"), "{metrics:?}");
+    assert!(
+        metrics.status == 200 && metrics.body.contains("holdfast_up{process=\"watchdog\"} 0"),
+        "{metrics:?}"
+    );
     let page = lab::get(&host, ADDRESS, "/", SECONDS_10)?;
     assert!(page.body.contains("the daemon does not answer"), "{page:?}");
     let daemon = Holdfast::restart(&host, left)?;
@@ -208,7 +217,8 @@ fn on_a_socket_of_the_file_system() -> Result {
 /// Without any privilege, as a user that only the sockets let in.
 #[test]
 fn as_a_user_without_privileges() -> Result {
-    let nobody = ["setpriv", "--reuid=65534", "--regid=0", "--clear-groups", "--bounding-set=-all", "--inh-caps=-all"];
+    let nobody =
+        ["setpriv", "--reuid=65534", "--regid=0", "--clear-groups", "--bounding-set=-all", "--inh-caps=-all"];
     let options = [nobody.as_slice(), &["--no-new-privs", "--listen=127.0.0.1:9650"]].concat();
     let stage = Stage::new(&options)?;
     assert_eq!(stage.get("/health")?.status, 200);

@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use lab::packet::Mac;
-use lab::{Capture, Error, Holdfast, Keepalived, Lan, Netns, Process, Program, Result, Stopwatch, TempDir, wait};
+use lab::{
+    Capture, Error, Holdfast, Keepalived, Lan, Netns, Process, Program, Result, Stopwatch, TempDir, wait,
+};
 
 use super::{differences, view};
 

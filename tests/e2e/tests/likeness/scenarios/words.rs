@@ -25,9 +25,9 @@ pub const ALL: &[Scenario] = &[
             address = "$2:$P"
             check = { type = "tcp", initial = "down", log_all_failures = true, interface = "eth0", fwmark = 5, $C }"#,
         steps: &[
-            step(&[], &["S -s mh -b mh-fallback,mh-port", "1 -m -w 1 -x 100 -y 50", "2 -m -w 1"]),
+            step(&[], &["S -s mh -b mh-fallback,mh-port", "1 -m -w 1", "2 -m -w 1"]),
             step(&[Dies(1)], &["S -s mh -b mh-fallback,mh-port", "2 -m -w 1"]),
-            step(&[Returns(1)], &["S -s mh -b mh-fallback,mh-port", "1 -m -w 1 -x 100 -y 50", "2 -m -w 1"]),
+            step(&[Returns(1)], &["S -s mh -b mh-fallback,mh-port", "1 -m -w 1", "2 -m -w 1"]),
         ],
         ..Scenario::PLAIN
     },
@@ -40,10 +40,10 @@ pub const ALL: &[Scenario] = &[
             family = "ipv6"
             scheduler = "rr"
             forward = "dr"
-            check = { type = "tcp", $C }
-            real_servers = ["[2001:db8::21]:$P", "[2001:db8::22]:$P"]"#,
+            check = { type = "tcp", port = $P, $C }
+            real_servers = ["2001:db8::21", "2001:db8::22"]"#,
         services: &["-f 2$N -6"],
-        server: "[2001:db8::2#]:$P",
+        server: "[2001:db8::2#]:0",
         backends: &[Http6, Http6],
         steps: &[step(&[], &["S -s rr", "1 -g -w 1", "2 -g -w 1"]), step(&[Dies(1)], &["S -s rr", "2 -g -w 1"])],
         ..Scenario::PLAIN
