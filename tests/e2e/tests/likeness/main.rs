@@ -21,7 +21,7 @@ use twins::Twins;
 
 #[test]
 fn in_the_test_kernel() {
-    let kernel = Uml::default().limit(Duration::from_secs(900)).with_holdfast().unwrap();
+    let kernel = Uml::default().limit(Duration::from_secs(1500)).with_holdfast().unwrap();
     let report = kernel.run_ignored_tests("the_same_wish").unwrap_or_else(|error| panic!("{error}"));
     assert!(!report.contains(" 0 passed"), "nothing was tested: {report}");
 }

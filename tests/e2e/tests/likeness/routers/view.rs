@@ -68,7 +68,7 @@ pub fn of_process(pid: i32) -> String {
         of_status("Cpus_allowed_list:"),
         if of_status("VmLck:").starts_with("0 ") { "not locked" } else { "locked" },
         // One asks for a soft and a hard limit, the other for a soft one: the last that is there ends the process.
-        limit.split_whitespace().filter(|word| word.parse::<u64>().is_ok()).next_back().unwrap_or("none")
+        limit.split_whitespace().rfind(|word| word.parse::<u64>().is_ok()).unwrap_or("none")
     )
 }
 
