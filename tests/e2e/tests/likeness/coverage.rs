@@ -21,6 +21,19 @@ const WITHOUT: &[(&str, &str, &str)] = &[
     ("vrrp_track_process", "delay", "the same"),
     ("virtual_server", "ha_suspend", "it waits for VRRP: the tests of services have it"),
     ("virtual_server", "omega", "it shows after the end: the tests of services have it"),
+    ("global_defs", "notification_email", "mail: the tests of alerts read it"),
+    ("global_defs", "notification_email_from", "mail"),
+    ("global_defs", "smtp_server", "mail"),
+    ("global_defs", "smtp_helo_name", "mail"),
+    ("global_defs", "smtp_connect_timeout", "mail"),
+    ("global_defs", "smtp_alert", "mail"),
+    ("global_defs", "smtp_alert_vrrp", "mail"),
+    ("global_defs", "smtp_alert_checker", "mail"),
+    ("global_defs", "no_email_faults", "mail"),
+    ("vrrp_instance", "smtp_alert", "mail"),
+    ("vrrp_sync_group", "smtp_alert", "mail"),
+    ("virtual_server", "smtp_alert", "mail"),
+    ("real_server", "smtp_alert", "mail"),
 ];
 
 /// Blocks of the page and the blocks of a file whose keywords it lists.
