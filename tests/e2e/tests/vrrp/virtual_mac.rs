@@ -9,6 +9,8 @@ use nix::sys::signal::Signal;
 use super::{NAME, QUIET, Two, VIP, VIP6, config, transitions, with_addresses};
 
 const ON: &str = "virtual_mac = true";
+/// More patient with a master that is silent for a moment than a busy machine is slow.
+const ON_PATIENT: &str = "virtual_mac = true\ndown_timer_adverts = 20";
 const MAC: &str = "00:00:5e:00:01:33";
 const MAC6: &str = "00:00:5e:00:02:33";
 
@@ -156,8 +158,7 @@ fn its_name_mac_and_the_way_of_adverts_are_as_configured() -> Result {
 #[test]
 fn one_that_somebody_deletes_or_sets_down_is_put_right() -> Result {
     let two = Two::new()?;
-    // More patient with a master that is silent for a moment than a busy machine is slow.
-    let (a, b) = two.start(&format!("{ON}\ndown_timer_adverts = 20"))?;
+    let (a, b) = two.start(ON_PATIENT)?;
     let before = (transitions(&a)?, transitions(&b)?);
     for trouble in ["link del vrrp.51", "link set vrrp.51 down", "link set vrrp.51 address 02:00:00:00:00:05"]
     {
@@ -212,7 +213,7 @@ fn it_survives_its_base_s_deletion_renaming_and_going_down() -> Result {
 #[test]
 fn a_killed_process_leaves_it_to_its_successor() -> Result {
     let two = Two::new()?;
-    let (a, b) = two.start(ON)?;
+    let (a, b) = two.start(ON_PATIENT)?;
     let monitor = Monitor::start(&two.a, &["link", "address"])?;
     let (seen, before) = (monitor.log().mark(), transitions(&b)?);
     let index = link(&two.a, "vrrp.51")?.split(':').next().map(str::to_owned);
@@ -277,7 +278,7 @@ fn a_name_that_is_taken_is_a_fault_in_plain_words() -> Result {
 #[test]
 fn r20_a_reload_leaves_an_unchanged_one_alone_and_moves_the_address_to_a_new_one() -> Result {
     let two = Two::new()?;
-    let (a, b) = two.start(ON)?;
+    let (a, b) = two.start(ON_PATIENT)?;
     let before = (transitions(&a)?, transitions(&b)?);
     let monitor = Monitor::start(&two.a, &["link"])?;
     let seen = monitor.log().mark();
