@@ -109,6 +109,7 @@ fn start(make: Make, host: &Netns, folder: &TempDir, services: usize) -> Result<
 /// How long a start with so many services takes.
 fn start_of(make: Make, services: usize) -> Result<f64> {
     let host = Netns::new("director")?;
+    let _servers = HttpServer::start(&host, "0.0.0.0:80", "web")?;
     let folder = TempDir::new()?;
     let (mut daemon, took) = start(make, &host, &folder, services)?;
     daemon.signal(Signal::SIGTERM)?;
