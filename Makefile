@@ -92,6 +92,8 @@ install-files: ## installs what is built; a configuration that is there stays
 	chmod 755 $(DESTDIR)$(SYSCONFDIR)/init.d/holdfast-realserver
 	[ -e $(DESTDIR)$(SYSCONFDIR)/default/holdfast-realserver ] || \
 		install -m 644 etc/default/holdfast-realserver $(DESTDIR)$(SYSCONFDIR)/default/holdfast-realserver
+	install -d $(DESTDIR)$(SYSCONFDIR)/logrotate.d
+	install -m 644 etc/logrotate/holdfast $(DESTDIR)$(SYSCONFDIR)/logrotate.d/holdfast
 	[ -e $(DESTDIR)$(SYSCONFDIR)/default/holdfast ] || \
 		install -m 644 etc/default/holdfast $(DESTDIR)$(SYSCONFDIR)/default/holdfast
 	[ -e $(DESTDIR)$(SYSCONFDIR)/holdfast/holdfast.toml ] || \

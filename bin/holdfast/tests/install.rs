@@ -76,6 +76,7 @@ fn everything_is_installed() {
         ("etc/init.d/holdfast-realserver", 0o755),
         ("etc/default/holdfast-realserver", 0o644),
         ("etc/default/holdfast", 0o644),
+        ("etc/logrotate.d/holdfast", 0o644),
         // It may hold a password.
         ("etc/holdfast/holdfast.toml", 0o640),
     ] {

@@ -5,9 +5,8 @@ use std::os::fd::RawFd;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Parser};
-use common::log::Target;
+use common::log::{Levels, Target};
 use common::role::Role;
-use log::LevelFilter;
 
 /// Virtual addresses that fail over, and load balancing that follows health.
 #[derive(Parser, Debug)]
@@ -33,7 +32,7 @@ struct Arguments {
     checker_only: bool,
     /// error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL", default_value = "info")]
-    log_level: LevelFilter,
+    log_level: Levels,
     /// stderr, syslog, journal, or the name of a file [default: stderr in the foreground, else syslog]
     #[arg(long, value_name = "TARGET")]
     log_target: Option<Target>,
@@ -100,6 +99,10 @@ pub(crate) fn parse(
             Some(role.ok_or_else(|| fault(format!("there is no role {name:?}")))?)
         }
     };
+    let processes: Vec<&str> = roles.iter().map(|role| role.name).chain(["watchdog"]).collect();
+    if let Some(other) = line.log_level.names().find(|name| !processes.contains(name)) {
+        return Err(fault(format!("--log-level: there is no process {other:?} ({})", processes.join(", "))));
+    }
     let mode = match (child, line.announce) {
         (Some(role), _) => Mode::Child(role),
         (None, _) if mail => Mode::Mail,
@@ -143,7 +146,7 @@ mod tests {
         assert_eq!(line.options.config, PathBuf::from("/etc/holdfast/holdfast.toml"));
         assert_eq!(line.options.run_dir, PathBuf::from("/run/holdfast"));
         assert_eq!(line.options.log_target, Target::Syslog);
-        assert_eq!(line.options.log_level, LevelFilter::Info);
+        assert_eq!(line.options.log_level, log::LevelFilter::Info.into());
         assert!(!line.target_chosen);
     }
 
@@ -156,7 +159,9 @@ mod tests {
         assert_eq!(parsed(&["--run-dir", "/r"]).options.run_dir, PathBuf::from("/r"));
         assert_eq!(parsed(&["--vrrp-only"]).options.only, Some("vrrp"));
         assert_eq!(parsed(&["--checker-only"]).options.only, Some("checker"));
-        assert_eq!(parsed(&["--log-level", "debug"]).options.log_level, LevelFilter::Debug);
+        assert_eq!(parsed(&["--log-level", "debug"]).options.log_level, log::LevelFilter::Debug.into());
+        let levels = parsed(&["--log-level", "warn,vrrp=debug,watchdog=info"]).options.log_level;
+        assert_eq!(levels.to_string(), "warn,vrrp=debug,watchdog=info");
         let line = parsed(&["-n", "--log-target", "/var/log/holdfast.log"]);
         assert_eq!(line.options.log_target, Target::File("/var/log/holdfast.log".into()));
         assert!(line.target_chosen);
@@ -204,6 +209,7 @@ mod tests {
         assert_eq!(exit_code(&["--nonsense"]), 2);
         assert_eq!(exit_code(&["--vrrp-only", "--checker-only"]), 2);
         assert_eq!(exit_code(&["--log-target", "relative.log"]), 2);
+        assert_eq!(exit_code(&["--log-level", "info,cook=debug"]), 2);
         assert_eq!(exit_code(&["--role", "cook"]), 2);
         assert_eq!(exit_code(&["stray"]), 2);
         assert_eq!(exit_code(&["--help"]), 0);

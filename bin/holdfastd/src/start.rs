@@ -30,7 +30,7 @@ pub(crate) fn retitle() {
 /// Sets the log up, and makes it the place where a fault of ours leaves its last words.
 pub(crate) fn log(line: &Line, ident: &'static str) -> Result<(), Failure> {
     let target = &line.options.log_target;
-    common::log::init(ident, line.options.log_level, target)
+    common::log::init(ident, &line.options.log_level, target)
         .map_err(|error| Failure::new(Exit::Failed, format!("cannot log to {target}: {error}")))?;
     std::panic::set_hook(Box::new(|info| {
         log::error!("internal error: {}", info.to_string().replace('\n', " "));

@@ -574,6 +574,7 @@ impl<A: App> Process for Child<A> {
                 self.stop(if orphaned { ORPHANED } else { "signal" }, cx);
             }
             Signal::Child => self.app.child_signal(cx),
+            Signal::Reopen => crate::log::reopen(),
             // The watchdog is the one who reloads and dumps.
             Signal::Reload | Signal::Dump => {}
         }

@@ -12,9 +12,11 @@ use crate::plan::Plan;
 #[must_use]
 pub fn event(fact: &Fact) -> Value {
     match fact {
-        Fact::Transition { instance, from, to, reason, priority } => json!({
+        Fact::Transition { instance, from, to, reason, priority, vrid, peer } => json!({
             "event": "state_changed",
             "instance": instance.name.as_str(),
+            "virtual_router_id": vrid,
+            "peer": peer,
             "from": from.word(),
             "to": to.word(),
             "priority": priority,
@@ -181,9 +183,12 @@ mod tests {
             to: StateName::Master,
             reason: Reason::Stopping,
             priority: 80,
+            vrid: 51,
+            peer: Some("10.0.0.1".parse().unwrap()),
         };
         let told = json!({
             "event": "state_changed", "instance": "VI_1", "from": "backup", "to": "master", "priority": 80,
+            "virtual_router_id": 51, "peer": "10.0.0.1",
             "reason": Reason::Stopping.to_string(),
         });
         assert_eq!(event(&fact), told);

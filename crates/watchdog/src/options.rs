@@ -3,9 +3,8 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use common::log::Target;
+use common::log::{Levels, Target};
 use common::role::Role;
-use log::LevelFilter;
 
 /// How the daemon was asked to run. Paths are absolute: a daemon leaves its working directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +16,7 @@ pub struct Options {
     /// Run this role only, whatever else the configuration asks for.
     pub only: Option<&'static str>,
     /// How much is logged.
-    pub log_level: LevelFilter,
+    pub log_level: Levels,
     /// Where to.
     pub log_target: Target,
 }
@@ -50,7 +49,7 @@ impl Options {
             "--run-dir".into(),
             self.run_dir.clone().into(),
             "--log-level".into(),
-            self.log_level.as_str().to_ascii_lowercase().into(),
+            self.log_level.to_string().into(),
             "--log-target".into(),
             self.log_target.to_string().into(),
         ]

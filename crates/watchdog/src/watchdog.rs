@@ -21,6 +21,7 @@ use common::log::{Limiter, Verdict};
 use common::role::Role;
 use common::surroundings::Favour;
 use log::Level;
+use nix::sys::signal::Signal as Kill;
 use nix::sys::wait::{Id, WaitPidFlag, waitid, waitpid};
 use serde_json::{Value, json};
 
@@ -484,6 +485,12 @@ impl Process for Watchdog {
                 self.reload(reload::Event::Requested { asker: Asker::Signal, dry_run: false }, now);
             }
             Signal::Dump => self.begin_dump(now),
+            Signal::Reopen => {
+                common::log::reopen();
+                for living in self.places.iter().filter_map(|place| place.living.as_ref()) {
+                    living.signal(Kill::SIGUSR2);
+                }
+            }
             Signal::Child => {
                 self.post.courier_ended(cx);
                 self.reap_orphans(now);

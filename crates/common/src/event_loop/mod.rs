@@ -31,6 +31,8 @@ pub enum Signal {
     Stop,
     /// SIGUSR1: write the status to a file.
     Dump,
+    /// SIGUSR2: open the log's file anew.
+    Reopen,
     /// SIGCHLD: a child process changed its state.
     Child,
 }
@@ -156,6 +158,7 @@ impl<K: Copy + Debug> EventLoop<K> {
             signal_hook::consts::SIGTERM,
             signal_hook::consts::SIGINT,
             signal_hook::consts::SIGUSR1,
+            signal_hook::consts::SIGUSR2,
             signal_hook::consts::SIGCHLD,
         ])?;
         // A process of ours starts with these blocked: what was sent before now is heard now.
@@ -228,6 +231,7 @@ impl<K: Copy + Debug> EventLoop<K> {
             process.timeout(&mut cx);
         }
         process.settled(&mut cx);
+        crate::log::flush();
         Ok(())
     }
 
@@ -276,7 +280,9 @@ impl<K: Copy + Debug> EventLoop<K> {
 /// The signals that a loop hears. A process of ours is started with them blocked; its loop unblocks them.
 #[must_use]
 pub fn heard() -> SigSet {
-    [Kill::SIGHUP, Kill::SIGTERM, Kill::SIGINT, Kill::SIGUSR1, Kill::SIGCHLD].into_iter().collect()
+    [Kill::SIGHUP, Kill::SIGTERM, Kill::SIGINT, Kill::SIGUSR1, Kill::SIGUSR2, Kill::SIGCHLD]
+        .into_iter()
+        .collect()
 }
 
 fn named(number: i32) -> Option<Signal> {
@@ -284,6 +290,7 @@ fn named(number: i32) -> Option<Signal> {
         signal_hook::consts::SIGHUP => Some(Signal::Reload),
         signal_hook::consts::SIGTERM | signal_hook::consts::SIGINT => Some(Signal::Stop),
         signal_hook::consts::SIGUSR1 => Some(Signal::Dump),
+        signal_hook::consts::SIGUSR2 => Some(Signal::Reopen),
         signal_hook::consts::SIGCHLD => Some(Signal::Child),
         _ => None,
     }

@@ -7,7 +7,7 @@ use log::{Level, Record};
 use serde_json::{Map, Value};
 
 /// The fields of an event.
-struct Fields<'a>(&'a Map<String, Value>);
+pub(super) struct Fields<'a>(pub(super) &'a Map<String, Value>);
 
 impl Source for Fields<'_> {
     fn visit<'kvs>(&'kvs self, visitor: &mut dyn VisitSource<'kvs>) -> Result<(), Error> {

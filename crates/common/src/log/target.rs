@@ -1,15 +1,14 @@
 //! Where log lines go and what they look like there.
 
 use std::fmt;
-use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use log::{Level, Record};
 
+use super::{journal, sink};
 use crate::event_loop::clock;
 
 /// Where the log goes.
@@ -58,49 +57,19 @@ impl Target {
                 builder.format(move |out, record| out.write_all(text_line(ident, record).as_bytes()));
             }
             Self::File(path) => {
-                let file: File = OpenOptions::new().append(true).create(true).open(path)?;
-                builder.target(env_logger::Target::Pipe(Box::new(file)));
+                builder.target(env_logger::Target::Pipe(Box::new(sink::to_file(path)?)));
                 builder.format(move |out, record| out.write_all(text_line(ident, record).as_bytes()));
             }
             Self::Syslog => {
-                builder.target(env_logger::Target::Pipe(Box::new(Datagrams::connect("/dev/log")?)));
+                builder.target(env_logger::Target::Pipe(Box::new(sink::to_socket("/dev/log")?)));
                 builder.format(move |out, record| out.write_all(syslog_line(ident, record).as_bytes()));
             }
             Self::Journal => {
-                let socket = Datagrams::connect("/run/systemd/journal/socket")?;
-                builder.target(env_logger::Target::Pipe(Box::new(socket)));
-                builder.format(move |out, record| out.write_all(&journal_fields(ident, record)));
+                let way = sink::to_socket("/run/systemd/journal/socket")?;
+                builder.target(env_logger::Target::Pipe(Box::new(way)));
+                builder.format(move |out, record| out.write_all(&journal::datagram(ident, record)));
             }
         }
-        Ok(())
-    }
-}
-
-/// One datagram a line; a lost system log never stops the daemon.
-struct Datagrams {
-    socket: UnixDatagram,
-    path: &'static str,
-}
-
-impl Datagrams {
-    fn connect(path: &'static str) -> io::Result<Self> {
-        let socket = UnixDatagram::unbound()?;
-        socket.connect(path)?;
-        socket.set_nonblocking(true)?;
-        Ok(Self { socket, path })
-    }
-}
-
-impl Write for Datagrams {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.socket.send(bytes).is_err() {
-            // The log daemon may have been restarted: its socket is a new one then.
-            let _lost = self.socket.connect(self.path).and_then(|()| self.socket.send(bytes));
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }
@@ -130,17 +99,8 @@ fn syslog_line(ident: &str, record: &Record<'_>) -> String {
     )
 }
 
-/// The journal's native protocol: `FIELD=value` lines; a newline in a value would end it, so it is a space.
-fn journal_fields(ident: &str, record: &Record<'_>) -> Vec<u8> {
-    let message = record.args().to_string().replace('\n', " ");
-    format!(
-        "PRIORITY={}\nSYSLOG_FACILITY=3\nSYSLOG_IDENTIFIER=holdfastd\nHOLDFAST_ROLE={ident}\nMESSAGE={ident}: {message}\n",
-        severity(record.level()),
-    )
-    .into_bytes()
-}
-
-fn severity(level: Level) -> u8 {
+/// The number of a level in system logs.
+pub(super) fn severity(level: Level) -> u8 {
     match level {
         Level::Error => 3,
         Level::Warn => 4,

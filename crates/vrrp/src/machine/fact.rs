@@ -94,6 +94,29 @@ pub enum Reason {
     },
 }
 
+impl Reason {
+    /// The other router, where the reason is one.
+    #[must_use]
+    pub const fn peer(&self) -> Option<IpAddr> {
+        match self {
+            Self::BetterMaster { master, .. } => Some(*master),
+            Self::HandedOver { to } => *to,
+            Self::Started
+            | Self::Owner
+            | Self::Restored
+            | Self::MasterSilent
+            | Self::MasterLeft
+            | Self::Preempted
+            | Self::Faulted(_)
+            | Self::Recovered
+            | Self::Group(_)
+            | Self::Stopping
+            | Self::Removed
+            | Self::Stalled => None,
+        }
+    }
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -260,6 +283,10 @@ pub enum Fact {
         reason: Reason,
         /// Its effective priority.
         priority: u8,
+        /// Its virtual router identifier.
+        vrid: u8,
+        /// The other router in it: who is master now, or was until now.
+        peer: Option<IpAddr>,
     },
     /// A sync group changed its state.
     GroupTransition {
@@ -478,11 +505,12 @@ impl Fact {
 impl fmt::Display for Fact {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Transition { instance, from, to, reason, priority } => {
+            Self::Transition { instance, from, to, reason, priority, vrid: _, peer } => {
                 write!(
                     f,
                     "state changed instance={instance} from={from} to={to} priority={priority} reason=\"{reason}\""
-                )
+                )?;
+                peer.map_or(Ok(()), |peer| write!(f, " peer={peer}"))
             }
             Self::GroupTransition { group, from, to } => {
                 write!(f, "state changed group={group} from={from} to={to}")

@@ -91,6 +91,8 @@ pub(super) struct Instance {
     effects: Limiter,
     // A worse advert was heard; its sync group has yet to be told.
     contested: bool,
+    /// The master that it takes over from, until that is told.
+    superseded: Option<IpAddr>,
     tie: virtual_link::Tie,
     guard: guard::Guard,
     /// What an operator's order keeps it from.
@@ -213,6 +215,7 @@ impl Instance {
             inferior: Limiter::default(),
             effects: Limiter::default(),
             contested: false,
+            superseded: None,
             tie: virtual_link::Tie::default(),
             guard: guard::Guard::default(),
             restraint: Restraint::None,

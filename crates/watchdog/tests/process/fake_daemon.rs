@@ -203,7 +203,7 @@ fn main() -> ExitCode {
         config: PathBuf::new(),
         run_dir: PathBuf::new(),
         only: None,
-        log_level: log::LevelFilter::Debug,
+        log_level: log::LevelFilter::Debug.into(),
         log_target: common::log::Target::Stderr,
     };
     let (mut role, mut announce, mut detach) = (None, None, false);
@@ -235,7 +235,7 @@ fn main() -> ExitCode {
         return Exit::Failed.into();
     }
     let name = role.map_or("watchdog", |role| role.name);
-    if common::log::init(name, options.log_level, &options.log_target).is_err() {
+    if common::log::init(name, &options.log_level, &options.log_target).is_err() {
         return Exit::Failed.into();
     }
     match role {

@@ -3,6 +3,7 @@
 mod command;
 mod events;
 mod init;
+mod logs;
 mod orders;
 mod realserver;
 mod samples;

@@ -74,6 +74,10 @@ impl Instance {
     /// S4: advert, then addresses, then announcements, then the word of it.
     pub(in crate::machine) fn enter_master(&mut self, reason: Reason, cx: &mut Cx<'_>) {
         let from = self.state_name();
+        self.superseded = match &self.state {
+            State::Backup(backup) => backup.master.map(|master| master.address),
+            State::Init | State::Fault | State::Master(_) | State::Releasing(_) => None,
+        };
         self.derive_from_links(cx.links);
         self.send(self.priority, cx);
         self.raise_virtual_link(cx);
@@ -365,12 +369,15 @@ impl Instance {
             priority: self.priority,
             reason: reason.to_string(),
         });
+        let superseded = self.superseded.take();
         cx.out.push(Action::Report(Fact::Transition {
             instance: self.tag.clone(),
             from,
             to: self.state_name(),
+            peer: reason.peer().or(superseded),
             reason,
             priority: self.priority,
+            vrid: self.plan.key.vrid.get(),
         }));
     }
 }
