@@ -31,6 +31,9 @@ _holdfast() {
             holdfast,disable)
                 cmd="holdfast__subcmd__disable"
                 ;;
+            holdfast,doctor)
+                cmd="holdfast__subcmd__doctor"
+                ;;
             holdfast,drain)
                 cmd="holdfast__subcmd__drain"
                 ;;
@@ -77,7 +80,7 @@ _holdfast() {
 
     case "${cmd}" in
         holdfast)
-            opts="-c -h -V --config --run-dir --color --help --version check status events top connections reload realserver digest upgrade drain disable enable weight failover maintenance release convert serve"
+            opts="-c -h -V --config --run-dir --color --help --version check status events top connections reload doctor realserver digest upgrade drain disable enable weight failover maintenance release convert serve"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -305,6 +308,36 @@ _holdfast() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --run-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        holdfast__subcmd__doctor)
+            opts="-c -h --json --config --run-dir --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

@@ -37,6 +37,7 @@ complete -c holdfast -n "__fish_holdfast_needs_command" -f -a "events" -d 'Show 
 complete -c holdfast -n "__fish_holdfast_needs_command" -f -a "top" -d 'Show everything on one screen, renewed, with what goes through it'
 complete -c holdfast -n "__fish_holdfast_needs_command" -f -a "connections" -d 'Show the connections in the kernel\'s table'
 complete -c holdfast -n "__fish_holdfast_needs_command" -f -a "reload" -d 'Make the running daemon read its configuration again, wholly or not at all'
+complete -c holdfast -n "__fish_holdfast_needs_command" -f -a "doctor" -d 'Look for what on this machine is in the way of the configuration'
 complete -c holdfast -n "__fish_holdfast_needs_command" -f -a "realserver" -d 'Make this machine a real server for direct routing or tunnels'
 complete -c holdfast -n "__fish_holdfast_needs_command" -f -a "digest" -d 'Ask a web server as a check would, and print the digest for the check'
 complete -c holdfast -n "__fish_holdfast_needs_command" -f -a "upgrade" -d 'Give place to the program that was installed'
@@ -115,6 +116,13 @@ never\t'Never'"
 complete -c holdfast -n "__fish_holdfast_using_subcommand reload" -l dry-run -d 'Only say what would change; the exit status is 3 if anything would'
 complete -c holdfast -n "__fish_holdfast_using_subcommand reload" -l json -d 'Print JSON, for programs'
 complete -c holdfast -n "__fish_holdfast_using_subcommand reload" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c holdfast -n "__fish_holdfast_using_subcommand doctor" -s c -l config -d 'The configuration file' -r -F
+complete -c holdfast -n "__fish_holdfast_using_subcommand doctor" -l run-dir -d 'Where the daemon has its sockets' -r -F
+complete -c holdfast -n "__fish_holdfast_using_subcommand doctor" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c holdfast -n "__fish_holdfast_using_subcommand doctor" -l json -d 'Print JSON, for programs'
+complete -c holdfast -n "__fish_holdfast_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c holdfast -n "__fish_holdfast_using_subcommand realserver" -l vip -d 'The virtual addresses, with commas between' -r
 complete -c holdfast -n "__fish_holdfast_using_subcommand realserver" -l mode -d 'How the director forwards' -r -f -a "dr\t'Direct routing'
 tun\t'Tunnels'"

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::connections::Connections;
 use crate::digest::Digest;
+use crate::doctor::Doctor;
 use crate::output::Color;
 use crate::realserver::RealServer;
 use crate::reload::Reload;
@@ -55,6 +56,8 @@ pub(crate) enum Command {
     Connections(Connections),
     /// Make the running daemon read its configuration again, wholly or not at all
     Reload(Reload),
+    /// Look for what on this machine is in the way of the configuration
+    Doctor(Doctor),
     /// Make this machine a real server for direct routing or tunnels
     Realserver(RealServer),
     /// Ask a web server as a check would, and print the digest for the check

@@ -8,6 +8,7 @@ mod cli;
 mod connections;
 mod convert;
 mod digest;
+mod doctor;
 mod events;
 mod output;
 mod realserver;
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
         Command::Maintenance(how) => steer::maintenance(&arguments, how, &mut output),
         Command::Release(how) => steer::release(&arguments, how, &mut output),
         Command::Upgrade => upgrade::run(&arguments, &mut output),
+        Command::Doctor(how) => doctor::run(&arguments, how, &mut output),
         Command::Realserver(how) => realserver::run(how, &mut output),
         Command::Digest(how) => digest::run(how, &mut output),
         Command::Reload(how) => reload::run(&arguments, how, &mut output),

@@ -51,6 +51,7 @@ fn every_option_of_holdfast_is_in_its_page() {
         &["failover"],
         &["maintenance"],
         &["release"],
+        &["doctor"],
     ] {
         let help = help(arguments);
         let found = options(&help);
