@@ -110,6 +110,7 @@ impl Reason {
             | Self::Faulted(_)
             | Self::Recovered
             | Self::Group(_)
+            | Self::Ordered
             | Self::Stopping
             | Self::Removed
             | Self::Stalled => None,
