@@ -23,10 +23,8 @@ fn link(host: &Netns, name: &str) -> Result<String> {
     Ok(host.output(&["ip", "-d", "link", "show", "dev", name])?.stdout)
 }
 
-/// One that is not there is not up either.
 fn is_up(host: &Netns, name: &str) -> Result<bool> {
-    let there = host.ip("-o link show")?.contains(&format!(": {name}@"));
-    Ok(there && link(host, name)?.split(['<', '>', ',']).any(|flag| flag == "UP"))
+    Ok(link(host, name)?.split(['<', '>', ',']).any(|flag| flag == "UP"))
 }
 
 fn sysctl(host: &Netns, name: &str) -> Result<String> {
@@ -169,7 +167,9 @@ fn one_that_somebody_deletes_or_sets_down_is_put_right() -> Result {
         two.a.ip(trouble)?;
         a.log().wait_from(log, "putting it right instance=VI_1 interface=vrrp.51", SECONDS_10)?;
         wait::until(&format!("all of it after: {trouble}"), SECONDS_10, || {
-            Ok(is_up(&two.a, "vrrp.51")? && holds(&two.a, "vrrp.51", VIP)? && two.a.mac("vrrp.51")? == MAC)
+            // Between two looks it may be made anew.
+            let mac_is_right = || two.a.mac("vrrp.51").is_ok_and(|mac| mac == MAC);
+            Ok(is_up(&two.a, "vrrp.51")? && holds(&two.a, "vrrp.51", VIP)? && mac_is_right())
         })?;
         two.wire.wait_from(wire, "an announcement", SECONDS_10, |f| f.packet.announced() == Some(ip(VIP)))?;
         wait::until("an answer", SECONDS_10, || Ok(arping(&two.b, "eth0", VIP)? == [MAC]))?;
