@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use lab::{Lan, Netns, Process, Result, SECONDS_10, TempDir, wait};
+use lab::{Lan, Netns, Process, Result, TempDir, wait};
 use serde_json::Value;
 
 use super::LONG;
@@ -72,7 +72,7 @@ impl Post {
         let log = self.folder.path().join("log");
         let _first = std::fs::remove_file(&log);
         let server = Process::start(&self.host, &argv, &log)?;
-        server.log().wait("listening", SECONDS_10)?;
+        server.log().wait("listening", LONG)?;
         self.server = Some(server);
         Ok(())
     }
