@@ -15,7 +15,7 @@ use url::Url;
 /// What is asked, and how.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Digest {
-    /// What is asked for: http://HOST[:PORT]/PATH or https://…
+    /// What is asked for: http://HOST:PORT/PATH or https://…
     #[arg(value_name = "URL")]
     url: String,
     /// Connect to this ADDRESS or ADDRESS:PORT instead of the URL's host
