@@ -311,8 +311,12 @@ impl Watcher {
         }
         let grouped = !node.plan.groups.is_empty();
         let is_master = |seen: &Seen| seen.state == StateName::Master && !seen.leaving;
-        for (i, seen) in watcher.seen.iter().enumerate() {
+        for (i, seen) in watcher.seen.iter_mut().enumerate() {
             let plan = &node.plan.instances[i];
+            if away {
+                // Who may not be master takes up no goodbye; after that, silence has to tell.
+                seen.goodbye = None;
+            }
             if is_master(seen) {
                 let quiet = now.saturating_duration_since(seen.sent);
                 let most = plan.interval + seen.slack + TINY;
@@ -323,9 +327,7 @@ impl Watcher {
                     i + 1
                 );
             }
-            if let Some(goodbye) =
-                seen.goodbye.filter(|_| seen.state == StateName::Backup && !grouped && !away)
-            {
+            if let Some(goodbye) = seen.goodbye.filter(|_| seen.state == StateName::Backup && !grouped) {
                 let skew = skew_time(plan.version, seen.priority, plan.interval);
                 let since = now.saturating_duration_since(goodbye);
                 assert!(
