@@ -69,6 +69,8 @@ install-files: ## installs what is built; a configuration that is there stays
 	install -d $(SHARE)/doc/holdfast/samples
 	install -m 644 $(wildcard README.md CHANGELOG.md LICENSE*) $(SHARE)/doc/holdfast/
 	install -m 644 etc/holdfast/samples/*.toml $(SHARE)/doc/holdfast/samples/
+	install -d $(SHARE)/holdfast
+	install -m 644 etc/schema/holdfast.schema.json $(SHARE)/holdfast/
 	install -d $(SHARE)/bash-completion/completions $(SHARE)/zsh/vendor-completions $(SHARE)/fish/vendor_completions.d
 	install -m 644 etc/completions/holdfast.bash $(SHARE)/bash-completion/completions/holdfast
 	install -m 644 etc/completions/holdfastd.bash $(SHARE)/bash-completion/completions/holdfastd

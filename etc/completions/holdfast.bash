@@ -58,6 +58,9 @@ _holdfast() {
             holdfast,reload)
                 cmd="holdfast__subcmd__reload"
                 ;;
+            holdfast,schema)
+                cmd="holdfast__subcmd__schema"
+                ;;
             holdfast,serve)
                 cmd="holdfast__subcmd__serve"
                 ;;
@@ -80,7 +83,7 @@ _holdfast() {
 
     case "${cmd}" in
         holdfast)
-            opts="-c -h -V --config --run-dir --color --help --version check status events top connections reload doctor realserver digest upgrade drain disable enable weight failover maintenance release convert serve"
+            opts="-c -h -V --config --run-dir --color --help --version check status events top connections reload doctor realserver digest upgrade drain disable enable weight failover maintenance release convert schema serve"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -641,6 +644,36 @@ _holdfast() {
             ;;
         holdfast__subcmd__reload)
             opts="-c -h --dry-run --json --config --run-dir --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --run-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        holdfast__subcmd__schema)
+            opts="-c -h --config --run-dir --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -49,6 +49,7 @@ complete -c holdfast -n "__fish_holdfast_needs_command" -f -a "failover" -d 'Hav
 complete -c holdfast -n "__fish_holdfast_needs_command" -f -a "maintenance" -d 'Have all masters here hand over, and be master of nothing meanwhile'
 complete -c holdfast -n "__fish_holdfast_needs_command" -f -a "release" -d 'End what was ordered by hand: back to the configuration'
 complete -c holdfast -n "__fish_holdfast_needs_command" -f -a "convert" -d 'Turn a keepalived.conf into a configuration of Holdfast'
+complete -c holdfast -n "__fish_holdfast_needs_command" -f -a "schema" -d 'Print a JSON Schema of the configuration, for editors'
 complete -c holdfast -n "__fish_holdfast_needs_command" -f -a "serve" -d 'Serve the status over HTTP: metrics, JSON, CSV and a page'
 complete -c holdfast -n "__fish_holdfast_using_subcommand check" -s c -l config -d 'The configuration file' -r -F
 complete -c holdfast -n "__fish_holdfast_using_subcommand check" -l run-dir -d 'Where the daemon has its sockets' -r -F
@@ -220,6 +221,12 @@ always\t'Always'
 never\t'Never'"
 complete -c holdfast -n "__fish_holdfast_using_subcommand convert" -l keywords -d 'Only say what becomes of every keyword'
 complete -c holdfast -n "__fish_holdfast_using_subcommand convert" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c holdfast -n "__fish_holdfast_using_subcommand schema" -s c -l config -d 'The configuration file' -r -F
+complete -c holdfast -n "__fish_holdfast_using_subcommand schema" -l run-dir -d 'Where the daemon has its sockets' -r -F
+complete -c holdfast -n "__fish_holdfast_using_subcommand schema" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c holdfast -n "__fish_holdfast_using_subcommand schema" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c holdfast -n "__fish_holdfast_using_subcommand serve" -l listen -d 'Where to listen: ADDRESS:PORT or unix:PATH' -r
 complete -c holdfast -n "__fish_holdfast_using_subcommand serve" -l compat -d 'Also give the metrics the names that another exporter has' -r -f -a "keepalived-exporter\t'That of keepalived'"
 complete -c holdfast -n "__fish_holdfast_using_subcommand serve" -s c -l config -d 'The configuration file' -r -F

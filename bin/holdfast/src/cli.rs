@@ -80,6 +80,8 @@ pub(crate) enum Command {
     Release(steer::Release),
     /// Turn a keepalived.conf into a configuration of Holdfast
     Convert(Convert),
+    /// Print a JSON Schema of the configuration, for editors
+    Schema,
     /// Serve the status over HTTP: metrics, JSON, CSV and a page
     Serve(Serve),
 }

@@ -16,6 +16,7 @@ mod realserver;
 mod reference;
 mod reload;
 mod roles;
+mod schema;
 mod screen;
 mod serve;
 #[cfg(test)]
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         Command::Connections(wanted) => connections::run(&arguments, wanted, &mut output),
         Command::Convert(how) => convert::run(how, &mut output),
         Command::Events(what) => events::run(&arguments, what, &mut output),
+        Command::Schema => schema::run(&mut output),
         Command::Serve(how) => serve::run(&arguments, how, &mut output),
         Command::Status(what) => status::run(&arguments, what, &mut output),
         Command::Top(wanted) => top::run(&arguments, wanted, &mut output),

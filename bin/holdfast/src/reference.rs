@@ -12,9 +12,9 @@ use common::role;
 
 use crate::roles::ROLES;
 
-type Keys = BTreeSet<(String, String)>;
+pub(crate) type Keys = BTreeSet<(String, String)>;
 
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
@@ -42,18 +42,38 @@ pub(crate) fn shipped() -> Vec<(String, String)> {
     files
 }
 
-/// The section that explains a key, and the key; none for sections themselves and for names of the operator's choice.
-fn place(path: &str) -> Option<(String, String)> {
-    let (table, key) = path.rsplit_once('.').unwrap_or(("", path));
+/// Tables that are read alike have one name, wherever they stand.
+pub(crate) fn kind(table: &str) -> &str {
     let last = table.rsplit('.').next().unwrap_or_default();
-    let section = match last {
+    match last {
+        "virtual_addresses" | "excluded_addresses" => "address",
+        "addresses" if table == "vrrp.static.addresses" => "address",
+        "virtual_routes" | "routes" => "route",
+        "next_hops" => "next_hop",
+        "virtual_rules" | "rules" => "rule",
+        "unicast_peers" | "peers" => "peer",
+        "keys" => "key",
+        "urls" => "url",
+        "track_scripts" | "track_files" | "track_processes" => "tracker",
+        "track_interfaces" => "interface_tracker",
+        "notify" if table == "vrrp.sync_group.notify" => table,
+        "resources" | "headers" | "check" | "auth" | "notify" | "announce" | "virtual_mac" | "also_via"
+        | "tunnel" | "sorry_server" | "timeouts" => last,
+        _ => table,
+    }
+}
+
+/// The section that explains a key, and the key; none for sections themselves and for names of the operator's choice.
+pub(crate) fn place(path: &str) -> Option<(String, String)> {
+    let (table, key) = path.rsplit_once('.').unwrap_or(("", path));
+    let section = match kind(table) {
         "" if key == "include" => "include",
-        "" | "headers" => return None,
-        "resources" => last,
+        // The keys of `auth` are explained with their list.
+        "" | "headers" | "key" => return None,
         "vrrp" | "checker" | "watchdog" | "global"
             if ["resources", "network_namespace", "notify_fifo"].contains(&key) =>
         {
-            last
+            table
         }
         "vrrp"
             if !["instance", "script", "file", "process", "sync_group", "static", "ipvs_sync"]
@@ -61,30 +81,26 @@ fn place(path: &str) -> Option<(String, String)> {
         {
             "vrrp.instance"
         }
-        "virtual_addresses" | "excluded_addresses" => "address",
-        "addresses" if table == "vrrp.static.addresses" => "address",
-        "virtual_routes" | "routes" => "route",
-        "next_hops" => "next_hop",
-        "virtual_rules" | "rules" => "rule",
-        "unicast_peers" | "peers" => "peer",
-        // Explained with the list.
-        "keys" => return None,
-        "track_scripts" | "track_files" | "track_processes" | "track_interfaces" => "tracker",
-        "check" | "urls" => "check",
-        "auth" | "notify" | "announce" | "virtual_mac" | "also_via" | "tunnel" | "sorry_server"
-        | "timeouts" => last,
-        _ => table,
+        "interface_tracker" => "tracker",
+        "url" => "check",
+        "vrrp.sync_group.notify" => "notify",
+        kind => kind,
     };
     Some((section.to_owned(), key.to_owned()))
 }
 
-/// Every key the code asks for.
-fn asked() -> Keys {
+/// What the tables are asked for while every shipped file is checked.
+pub(crate) fn recorded() -> Diagnostics {
     let mut diagnostics = Diagnostics::recording();
     for (name, text) in shipped() {
         role::check(ROLES, &Sources::from_text(name, text), &mut diagnostics);
     }
-    diagnostics.asked().filter_map(place).collect()
+    diagnostics
+}
+
+/// Every key the code asks for.
+fn asked() -> Keys {
+    recorded().asked().filter_map(place).collect()
 }
 
 /// Every key that stands in a shipped file, switched on or off.
@@ -106,37 +122,46 @@ fn shown() -> Keys {
     keys
 }
 
+/// The section that a heading of holdfast.toml(5) opens.
+pub(crate) fn section(heading: &str) -> &str {
+    match heading {
+        "Included files" => "include",
+        heading if heading.starts_with("An address") => "address",
+        heading if heading.starts_with("A route") => "route",
+        heading if heading.starts_with("A next hop") => "next_hop",
+        heading if heading.starts_with("A rule") => "rule",
+        "An element of unicast_peers" => "peer",
+        "An element of also_via" => "also_via",
+        heading if heading.starts_with("An element") => "tracker",
+        heading if heading.starts_with("check") => "check",
+        heading => heading.trim_matches(['[', ']']),
+    }
+}
+
+/// The text of holdfast.toml(5).
+pub(crate) fn page() -> String {
+    fs::read_to_string(root().join("docs/man/holdfast.toml.5")).unwrap()
+}
+
 /// Every key that holdfast.toml(5) explains.
-fn explained() -> Keys {
-    let page = fs::read_to_string(root().join("docs/man/holdfast.toml.5")).unwrap();
-    let (mut keys, mut section) = (Keys::new(), String::new());
-    for line in page.lines() {
+pub(crate) fn explained() -> Keys {
+    let (mut keys, mut open) = (Keys::new(), String::new());
+    for line in page().lines() {
         if let Some(heading) = line.strip_prefix(".Ss ") {
-            section = match heading {
-                "Included files" => "include".to_owned(),
-                heading if heading.starts_with("An address") => "address".to_owned(),
-                heading if heading.starts_with("A route") => "route".to_owned(),
-                heading if heading.starts_with("A next hop") => "next_hop".to_owned(),
-                heading if heading.starts_with("A rule") => "rule".to_owned(),
-                "An element of unicast_peers" => "peer".to_owned(),
-                "An element of also_via" => "also_via".to_owned(),
-                heading if heading.starts_with("An element") => "tracker".to_owned(),
-                heading if heading.starts_with("check") => "check".to_owned(),
-                heading => heading.trim_matches(['[', ']']).to_owned(),
-            };
+            open = section(heading).to_owned();
         } else if let Some(key) = line.strip_prefix(".It Ic ") {
-            keys.insert((section.clone(), key.to_owned()));
+            keys.insert((open.clone(), key.to_owned()));
         }
     }
     keys
 }
 
-fn missing(wanted: &Keys, from: &Keys) -> Vec<String> {
+pub(crate) fn missing(wanted: &Keys, from: &Keys) -> Vec<String> {
     wanted.difference(from).map(|(section, key)| format!("{section}: {key}")).collect()
 }
 
 /// The configurations that the documents show.
-fn documented() -> Vec<(String, String)> {
+pub(crate) fn documented() -> Vec<(String, String)> {
     let mut found = Vec::new();
     let mut take = |name: &str, begin: &str, end: &str| {
         let text = fs::read_to_string(root().join(name)).unwrap();
@@ -182,7 +207,7 @@ fn every_key_stands_in_a_shipped_file() {
 
 #[test]
 fn every_kind_of_check_is_explained_and_shown() {
-    let page = fs::read_to_string(root().join("docs/man/holdfast.toml.5")).unwrap();
+    let page = page();
     let shipped: String = shipped().into_iter().map(|(_, text)| text).collect();
     for (kind, _) in checker::checks::KINDS {
         assert!(page.contains(&format!(".Ss check of type {kind}\n")), "{kind} is not in holdfast.toml(5)");

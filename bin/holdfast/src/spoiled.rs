@@ -14,7 +14,7 @@ use crate::roles::ROLES;
 const SPOILED: [&str; 7] = ["-7", "\"\"", "true", "[]", "{ zzz = 1 }", "1979-05-27", "\"\\u0000 nonsense\""];
 
 /// The places of all values that are not written under a header.
-fn values(text: &str) -> Vec<Range<usize>> {
+pub(crate) fn values(text: &str) -> Vec<Range<usize>> {
     fn walk(text: &str, value: &toml::Spanned<DeValue<'_>>, found: &mut Vec<Range<usize>>) {
         let span = value.span();
         if !text[span.clone()].starts_with("[[")

@@ -66,6 +66,7 @@ fn everything_is_installed() {
         ("usr/share/man/man5/holdfast.toml.5", 0o644),
         ("usr/share/man/man8/holdfastd.8", 0o644),
         ("usr/share/doc/holdfast/samples/dr.toml", 0o644),
+        ("usr/share/holdfast/holdfast.schema.json", 0o644),
         ("usr/share/bash-completion/completions/holdfast", 0o644),
         ("usr/share/bash-completion/completions/holdfastd", 0o644),
         ("usr/share/zsh/vendor-completions/_holdfast", 0o644),

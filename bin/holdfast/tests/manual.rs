@@ -37,6 +37,7 @@ fn every_option_of_holdfast_is_in_its_page() {
         &["status"],
         &["reload"],
         &["convert"],
+        &["schema"],
         &["serve"],
         &["events"],
         &["upgrade"],

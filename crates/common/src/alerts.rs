@@ -198,6 +198,11 @@ struct Recipients(Vec<Located<String>>);
 impl crate::config::FromValue for Recipients {
     const EXPECTED: &'static str = "an e-mail address or a list of them";
 
+    fn forms() -> Vec<crate::config::Form> {
+        use crate::config::Form::{List, String};
+        vec![String, List(vec![String])]
+    }
+
     fn from_value(v: &crate::config::Value<'_>, d: &mut Diagnostics) -> Option<Self> {
         let each = v.one_or_list().into_iter().map(|one| Located::<String>::from_value(&one, d));
         each.collect::<Option<Vec<_>>>().map(Self)

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use common::config::{Diagnostics, FromValue, Shape, Value};
+use common::config::{Diagnostics, Form, FromValue, Shape, Value};
 
 /// `"192.0.2.1:80"`, `"[2001:db8::1]:80"`, `"192.0.2.1"`, `"2001:db8::1"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -13,6 +13,10 @@ pub(super) struct Endpoint {
 
 impl FromValue for Endpoint {
     const EXPECTED: &'static str = "an address with or without a port";
+
+    fn forms() -> Vec<Form> {
+        vec![Form::String]
+    }
 
     fn from_value(v: &Value<'_>, d: &mut Diagnostics) -> Option<Self> {
         let Shape::String(text) = v.shape() else {

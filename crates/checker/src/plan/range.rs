@@ -4,7 +4,7 @@
 
 use std::net::IpAddr;
 
-use common::config::{Diagnostics, FromValue, Shape, Value};
+use common::config::{Diagnostics, Form, FromValue, Shape, Value};
 
 use super::endpoint::{Endpoint, unusable};
 
@@ -18,6 +18,10 @@ pub(super) struct Places(pub(super) Vec<Endpoint>);
 
 impl FromValue for Places {
     const EXPECTED: &'static str = "an address with or without a port, or a range of them";
+
+    fn forms() -> Vec<Form> {
+        vec![Form::String]
+    }
 
     fn from_value(v: &Value<'_>, d: &mut Diagnostics) -> Option<Self> {
         let Shape::String(text) = v.shape() else {

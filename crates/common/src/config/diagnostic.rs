@@ -1,8 +1,9 @@
 //! Faults and warnings, collected with their place and told all at once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::excerpt::Excerpts;
+use super::form::Form;
 use super::source::{Sources, Span};
 
 /// How many are printed; one slip in a generated file can make thousands.
@@ -75,8 +76,8 @@ pub struct Diagnostics {
     lost: bool,
     /// Takes what is not reported, so that callers need not care.
     discarded: Diagnostic,
-    /// Every `table.key` that was asked for, when recording.
-    asked: Option<BTreeSet<String>>,
+    /// Every `table.key` that was asked for, and as what, when recording.
+    asked: Option<BTreeMap<String, BTreeSet<Form>>>,
 }
 
 impl Default for Diagnostics {
@@ -99,17 +100,23 @@ impl Diagnostics {
 
     /// Like [`Diagnostics::new`], and remembers every key the tables are asked for.
     pub fn recording() -> Self {
-        Self { asked: Some(BTreeSet::new()), ..Self::new() }
+        Self { asked: Some(BTreeMap::new()), ..Self::new() }
     }
 
     /// The keys asked for while [`Diagnostics::recording`], as `table.key`.
     pub fn asked(&self) -> impl Iterator<Item = &str> {
-        self.asked.iter().flatten().map(String::as_str)
+        self.asked.iter().flatten().map(|(path, _)| path.as_str())
     }
 
-    pub(super) fn record(&mut self, path: &str, key: &str) {
+    /// What each of them may be, as far as the reader tells: one of the forms.
+    pub fn forms(&self) -> impl Iterator<Item = (&str, &BTreeSet<Form>)> {
+        self.asked.iter().flatten().map(|(path, forms)| (path.as_str(), forms))
+    }
+
+    pub(super) fn record(&mut self, path: &str, key: &str, forms: impl FnOnce() -> Vec<Form>) {
         if let Some(asked) = &mut self.asked {
-            asked.insert(if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") });
+            let path = if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+            asked.entry(path).or_default().extend(forms());
         }
     }
 

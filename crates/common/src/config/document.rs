@@ -8,6 +8,7 @@ use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
 use super::diagnostic::Diagnostics;
+use super::form::Form;
 use super::node::{Entry, Kind, Node, TableNode, path_of};
 use super::packed::Packing;
 use super::source::{FileId, SourceFile, Sources, Span};
@@ -111,7 +112,7 @@ fn pack<'t>(file: FileId, part: Part<'t>, arrays: &mut Vec<(&'t str, Packing)>) 
 
 /// The `include` key was followed when the text was loaded; here only its type is checked.
 fn take_include(table: &mut TableNode<'_>, d: &mut Diagnostics) {
-    d.record("", "include");
+    d.record("", "include", || vec![Form::String, Form::List(vec![Form::String])]);
     let Some(entry) = table.remove("include") else { return };
     let strings = match &entry.value.kind {
         Kind::String(_) => true,

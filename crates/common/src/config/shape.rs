@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::duration::{format_duration, parse_duration};
+use super::form::Form;
 use super::node::{Kind, Node};
 use super::source::Span;
 use super::table::Table;
@@ -59,12 +60,22 @@ pub trait FromValue: Sized {
 
     /// Reads the value or reports why not.
     fn from_value(v: &Value<'_>, d: &mut Diagnostics) -> Option<Self>;
+
+    /// What it can be written as, for the schema: whatever the reader takes is one of these.
+    fn forms() -> Vec<Form> {
+        vec![Form::Any]
+    }
 }
 
 /// A type whose values can be told to lie in a range.
 pub trait Ranged: FromValue + PartialOrd {
     /// The value as the operator would write it, with its unit.
     fn describe(&self) -> String;
+
+    /// [`FromValue::forms`] of what lies in the range.
+    fn forms_within(_range: &RangeInclusive<Self>) -> Vec<Form> {
+        Self::forms()
+    }
 
     /// Reads the value, which must lie in the range, or reports why not.
     fn from_value_within(v: &Value<'_>, range: &RangeInclusive<Self>, d: &mut Diagnostics) -> Option<Self> {
@@ -195,6 +206,10 @@ fn quoted_list(words: &[&str]) -> String {
 impl FromValue for bool {
     const EXPECTED: &'static str = "true or false";
 
+    fn forms() -> Vec<Form> {
+        vec![Form::Boolean]
+    }
+
     fn from_value(v: &Value<'_>, d: &mut Diagnostics) -> Option<Self> {
         if let Kind::Boolean(truth) = v.node.kind {
             return Some(truth);
@@ -206,6 +221,10 @@ impl FromValue for bool {
 
 impl FromValue for String {
     const EXPECTED: &'static str = "a string";
+
+    fn forms() -> Vec<Form> {
+        vec![Form::String]
+    }
 
     fn from_value(v: &Value<'_>, d: &mut Diagnostics) -> Option<Self> {
         if let Kind::String(text) = &v.node.kind {
@@ -221,12 +240,20 @@ macro_rules! whole_numbers {
         impl FromValue for $type {
             const EXPECTED: &'static str = "a whole number";
 
+            fn forms() -> Vec<Form> {
+                Self::forms_within(&(<$type>::MIN..=<$type>::MAX))
+            }
+
             fn from_value(v: &Value<'_>, d: &mut Diagnostics) -> Option<Self> {
                 Self::from_value_within(v, &(<$type>::MIN..=<$type>::MAX), d)
             }
         }
 
         impl Ranged for $type {
+            fn forms_within(range: &RangeInclusive<Self>) -> Vec<Form> {
+                Form::integer(range)
+            }
+
             fn from_value_within(
                 v: &Value<'_>,
                 range: &RangeInclusive<Self>,
@@ -257,6 +284,10 @@ whole_numbers!(u8, u16, u32, u64, usize, i8, i16, i32, i64);
 impl FromValue for f64 {
     const EXPECTED: &'static str = "a number";
 
+    fn forms() -> Vec<Form> {
+        vec![Form::Number]
+    }
+
     fn from_value(v: &Value<'_>, d: &mut Diagnostics) -> Option<Self> {
         let number = match v.node.kind {
             Kind::Float(number) if number.is_finite() => Some(number),
@@ -286,6 +317,10 @@ impl Ranged for f64 {
 
 impl FromValue for Duration {
     const EXPECTED: &'static str = "a duration";
+
+    fn forms() -> Vec<Form> {
+        vec![Form::String, Form::Number]
+    }
 
     fn from_value(v: &Value<'_>, d: &mut Diagnostics) -> Option<Self> {
         let parsed = match &v.node.kind {
@@ -326,6 +361,10 @@ impl Ranged for Duration {
 impl<T: FromValue> FromValue for Located<T> {
     const EXPECTED: &'static str = T::EXPECTED;
 
+    fn forms() -> Vec<Form> {
+        T::forms()
+    }
+
     fn from_value(v: &Value<'_>, d: &mut Diagnostics) -> Option<Self> {
         T::from_value(v, d).map(|value| Self { value, span: v.span() })
     }
@@ -334,6 +373,10 @@ impl<T: FromValue> FromValue for Located<T> {
 /// Every element is read, so that all faults are told; one bad element spoils the list.
 impl<T: FromValue> FromValue for Vec<T> {
     const EXPECTED: &'static str = "a list";
+
+    fn forms() -> Vec<Form> {
+        vec![Form::List(T::forms())]
+    }
 
     fn from_value(v: &Value<'_>, d: &mut Diagnostics) -> Option<Self> {
         let Some(list) = v.node.kind.list() else {

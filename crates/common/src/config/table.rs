@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 
 use super::diagnostic::Diagnostics;
+use super::form::Form;
 use super::habit;
 use super::node::{Entry, Kind, Node, TableNode};
 use super::packed::Packed;
@@ -99,16 +100,30 @@ impl<'d> Table<'d> {
         self.node.get(key).is_some()
     }
 
-    fn entry(&mut self, key: &'static str, d: &mut Diagnostics) -> Option<&'d Entry<'d>> {
-        d.record(self.path(), key);
+    fn entry(
+        &mut self,
+        key: &'static str,
+        forms: impl FnOnce() -> Vec<Form>,
+        d: &mut Diagnostics,
+    ) -> Option<&'d Entry<'d>> {
+        d.record(self.path(), key, forms);
         self.asked.push(key);
         self.node.get(key)
     }
 
+    fn formed(
+        &mut self,
+        key: &'static str,
+        forms: impl FnOnce() -> Vec<Form>,
+        d: &mut Diagnostics,
+    ) -> Option<Value<'d>> {
+        let entry = self.entry(key, forms, d)?;
+        Some(Value::new(&entry.value, key))
+    }
+
     /// The value of a key, whatever it is, for keys that take several shapes.
     pub fn value(&mut self, key: &'static str, d: &mut Diagnostics) -> Option<Value<'d>> {
-        let entry = self.entry(key, d)?;
-        Some(Value::new(&entry.value, key))
+        self.formed(key, || vec![Form::Any], d)
     }
 
     /// Every key with its value, for tables whose keys are names of the operator's choice. All count as asked for.
@@ -120,14 +135,14 @@ impl<'d> Table<'d> {
 
     /// The value of a key that may be left out.
     pub fn optional<T: FromValue>(&mut self, key: &'static str, d: &mut Diagnostics) -> Option<Located<T>> {
-        let value = self.value(key, d)?;
+        let value = self.formed(key, T::forms, d)?;
         Located::from_value(&value, d)
     }
 
     /// The value of a key that must be there.
     pub fn required<T: FromValue>(&mut self, key: &'static str, d: &mut Diagnostics) -> Option<Located<T>> {
         if !self.has(key) {
-            d.record(self.path(), key);
+            d.record(self.path(), key, T::forms);
             self.asked.push(key);
             self.missing(key, T::EXPECTED, d);
             return None;
@@ -154,7 +169,7 @@ impl<'d> Table<'d> {
         range: &RangeInclusive<T>,
         d: &mut Diagnostics,
     ) -> Option<Located<T>> {
-        let value = self.value(key, d)?;
+        let value = self.formed(key, || T::forms_within(range), d)?;
         T::from_value_within(&value, range, d).map(|read| Located { value: read, span: value.span() })
     }
 
@@ -176,14 +191,14 @@ impl<'d> Table<'d> {
         choices: &[(&str, T)],
         d: &mut Diagnostics,
     ) -> Option<Located<T>> {
-        let value = self.value(key, d)?;
+        let value = self.formed(key, || Form::words(choices), d)?;
         let span = value.span();
         value.choose(choices, d).map(|value| Located { value, span })
     }
 
     /// A table under a key, if the key is there.
     pub fn table(&mut self, key: &'static str, d: &mut Diagnostics) -> Option<Self> {
-        let entry = self.entry(key, d)?;
+        let entry = self.entry(key, || vec![Form::Table], d)?;
         if let Kind::Table(node) = &entry.value.kind {
             return Some(Self::new(node, entry.value.span));
         }
@@ -200,7 +215,7 @@ impl<'d> Table<'d> {
 
     /// The tables of an array of tables, `[[key]]` or a list of tables in line.
     pub fn tables(&mut self, key: &'static str, d: &mut Diagnostics) -> Vec<Self> {
-        let Some(entry) = self.entry(key, d) else { return Vec::new() };
+        let Some(entry) = self.entry(key, || vec![Form::Tables], d) else { return Vec::new() };
         let name = self.child(key);
         match &entry.value.kind {
             Kind::Array(_) | Kind::Packed(_) => {
@@ -230,7 +245,7 @@ impl<'d> Table<'d> {
     /// Like [`Table::tables`], for arrays that can be large: each is unpacked only while it is read.
     pub fn list(&mut self, key: &'static str, d: &mut Diagnostics) -> Tables<'d> {
         if let Some(Entry { value: Node { kind: Kind::Packed(packed), .. }, .. }) = self.node.get(key) {
-            let _packed = self.entry(key, d);
+            let _packed = self.entry(key, || vec![Form::Tables], d);
             return Tables { source: Source::Packed(packed) };
         }
         Tables { source: Source::Tables(self.tables(key, d)) }

@@ -6,6 +6,7 @@ use std::num::NonZeroU8;
 use std::str::FromStr;
 
 use super::diagnostic::Diagnostics;
+use super::form::Form;
 use super::shape::{FromValue, Shape, Value};
 
 /// An address with the length of its network's prefix: `192.0.2.1/24`; without a prefix a host's (32 or 128).
@@ -293,6 +294,10 @@ fn from_text<T>(
 impl FromValue for IpAddr {
     const EXPECTED: &'static str = "an IP address";
 
+    fn forms() -> Vec<Form> {
+        vec![Form::String]
+    }
+
     fn from_value(v: &Value<'_>, d: &mut Diagnostics) -> Option<Self> {
         from_text(
             v,
@@ -311,6 +316,10 @@ impl FromValue for IpAddr {
 impl FromValue for SocketAddr {
     const EXPECTED: &'static str = "an address with a port";
 
+    fn forms() -> Vec<Form> {
+        vec![Form::String]
+    }
+
     fn from_value(v: &Value<'_>, d: &mut Diagnostics) -> Option<Self> {
         from_text(v, Self::EXPECTED, parse_socket_address, d)
     }
@@ -320,6 +329,10 @@ macro_rules! from_str {
     ($($type:ty, $expected:literal;)*) => {$(
         impl FromValue for $type {
             const EXPECTED: &'static str = $expected;
+
+            fn forms() -> Vec<Form> {
+                vec![Form::String]
+            }
 
             fn from_value(v: &Value<'_>, d: &mut Diagnostics) -> Option<Self> {
                 from_text(v, Self::EXPECTED, str::parse, d)
@@ -338,6 +351,10 @@ macro_rules! one_to_255 {
     ($($type:ty, $expected:literal;)*) => {$(
         impl FromValue for $type {
             const EXPECTED: &'static str = $expected;
+
+            fn forms() -> Vec<Form> {
+                vec![Form::Integer(1, 255)]
+            }
 
             fn from_value(v: &Value<'_>, d: &mut Diagnostics) -> Option<Self> {
                 let number = match v.shape() {
@@ -366,6 +383,10 @@ one_to_255! {
 
 impl FromValue for CommandLine {
     const EXPECTED: &'static str = "a command (a list of arguments, or one string)";
+
+    fn forms() -> Vec<Form> {
+        vec![Form::String, Form::List(vec![Form::String])]
+    }
 
     fn from_value(v: &Value<'_>, d: &mut Diagnostics) -> Option<Self> {
         let argv = match v.shape() {

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
-use common::config::{Diagnostics, FromValue, Table, Value};
+use common::config::{Form, Diagnostics, FromValue, Table, Value};
 use md5::{Digest as _, Md5};
 use regex::bytes::{Regex, RegexBuilder};
 use sha2::Sha256;
@@ -100,6 +100,10 @@ impl fmt::Display for Digest {
 impl FromValue for Digest {
     const EXPECTED: &'static str = "\"md5:\" and 32 hexadecimal digits, or \"sha256:\" and 64";
 
+    fn forms() -> Vec<Form> {
+        vec![Form::String]
+    }
+
     fn from_value(v: &Value<'_>, d: &mut Diagnostics) -> Option<Self> {
         let text = v.read::<String>(d)?;
         let digits = text.split_once(':').map_or(text.as_str(), |(_, digits)| digits);
@@ -145,6 +149,10 @@ impl Pattern {
 
 impl FromValue for Pattern {
     const EXPECTED: &'static str = "a regular expression";
+
+    fn forms() -> Vec<Form> {
+        vec![Form::String]
+    }
 
     fn from_value(v: &Value<'_>, d: &mut Diagnostics) -> Option<Self> {
         let text = v.read::<String>(d)?;

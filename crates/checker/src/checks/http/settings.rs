@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 
-use common::config::{Diagnostics, FromValue, Shape, Table, Value};
+use common::config::{Form, Diagnostics, FromValue, Shape, Table, Value};
 
 use super::body::Rules;
 
@@ -91,6 +91,11 @@ impl fmt::Display for StatusSet {
 
 impl FromValue for StatusSet {
     const EXPECTED: &'static str = "a status, a range like \"200-299\", or a list of them";
+
+    fn forms() -> Vec<Form> {
+        let one = vec![Form::Integer(100, 999), Form::String];
+        vec![Form::Integer(100, 999), Form::String, Form::List(one)]
+    }
 
     fn from_value(v: &Value<'_>, d: &mut Diagnostics) -> Option<Self> {
         let values = v.one_or_list();

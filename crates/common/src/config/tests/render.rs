@@ -191,6 +191,10 @@ fn keys_asked_for_are_recorded() {
             "watchdog.stop_timeout"
         ]
     );
+    let forms: Vec<String> = d.forms().map(|(path, forms)| format!("{path} {forms:?}")).collect();
+    assert!(forms.contains(&"include {String, List([String])}".to_owned()), "{forms:?}");
+    assert!(forms.contains(&"watchdog {Table}".to_owned()), "{forms:?}");
+    assert!(forms.contains(&"watchdog.stop_timeout {Number, String}".to_owned()), "{forms:?}");
 }
 
 #[test]
