@@ -104,6 +104,9 @@ impl Side {
         }
         let [first, second] = &lans;
         let neighbour = first.host("neighbour", &["192.0.2.12/24", "2001:db8::12/64", "fe80::12/64"])?;
+        // Adverts for it leave also while its cable is cut.
+        let mac = neighbour.mac("eth0")?;
+        host.ip(&format!("neigh replace 192.0.2.12 lladdr {mac} dev eth0 nud permanent"))?;
         let wires = [first.capture()?, second.capture()?];
         let folder = TempDir::new()?;
         folder.write("said", "")?;
