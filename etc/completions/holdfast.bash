@@ -703,7 +703,7 @@ _holdfast() {
             return 0
             ;;
         holdfast__subcmd__serve)
-            opts="-c -h --listen --compat --config --run-dir --color --help"
+            opts="-c -h --listen --compat --token-file --config --run-dir --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -715,6 +715,10 @@ _holdfast() {
                     ;;
                 --compat)
                     COMPREPLY=($(compgen -W "keepalived-exporter" -- "${cur}"))
+                    return 0
+                    ;;
+                --token-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --config)

@@ -229,6 +229,7 @@ never\t'Never'"
 complete -c holdfast -n "__fish_holdfast_using_subcommand schema" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c holdfast -n "__fish_holdfast_using_subcommand serve" -l listen -d 'Where to listen: ADDRESS:PORT or unix:PATH' -r
 complete -c holdfast -n "__fish_holdfast_using_subcommand serve" -l compat -d 'Also give the metrics the names that another exporter has' -r -f -a "keepalived-exporter\t'That of keepalived'"
+complete -c holdfast -n "__fish_holdfast_using_subcommand serve" -l token-file -d 'Take orders to drain and enable servers from who has the token in this file' -r -F
 complete -c holdfast -n "__fish_holdfast_using_subcommand serve" -s c -l config -d 'The configuration file' -r -F
 complete -c holdfast -n "__fish_holdfast_using_subcommand serve" -l run-dir -d 'Where the daemon has its sockets' -r -F
 complete -c holdfast -n "__fish_holdfast_using_subcommand serve" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'

@@ -116,6 +116,9 @@ pub(crate) struct Serve {
     /// Also give the metrics the names that another exporter has
     #[arg(long, value_enum)]
     pub(crate) compat: Option<Compat>,
+    /// Take orders to drain and enable servers from who has the token in this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
 }
 
 /// Exporters whose names can be had.

@@ -1,10 +1,10 @@
-//! As much of HTTP as a status needs: one request for each connection, with a limit for everything.
+//! As much of HTTP as a status and a few orders need: one request for each connection, with a limit for everything.
 //!
 //! Some threads take connections from one listener. A client that is slow, says too much or does not read costs one
 //! of them some seconds; beyond that, connections wait in the kernel.
 
 use std::io::{self, Read, Write};
-use std::net::TcpListener;
+use std::net::{IpAddr, TcpListener};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -15,6 +15,10 @@ use common::event_loop::clock;
 const WORKERS: usize = 32;
 /// A request with all its headers.
 const LONGEST: usize = 8 * 1024;
+/// So many headers.
+const HEADERS: usize = 64;
+/// What comes with an order.
+const LARGEST: usize = 4 * 1024;
 /// How long a client may take to say what it wants, and as long again to read the answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -24,11 +28,16 @@ const DRAIN: Duration = Duration::from_millis(100);
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// What somebody asked for.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Request {
     pub(super) method: String,
     /// Path and query.
     pub(super) target: String,
+    /// The header that says who may.
+    pub(super) authorization: Option<String>,
+    pub(super) body: Vec<u8>,
+    /// None on a socket of the file system.
+    pub(super) peer: Option<IpAddr>,
 }
 
 /// What is said to it.
@@ -77,6 +86,14 @@ impl Listener {
         UnixListener::bind(path).map(Self::Unix)
     }
 
+    /// Whether others than this machine's own users may come this way.
+    pub(super) fn is_public(&self) -> bool {
+        match self {
+            Self::Tcp(listener) => listener.local_addr().is_ok_and(|address| !address.ip().is_loopback()),
+            Self::Unix(_) => false,
+        }
+    }
+
     /// Answers requests until the process is killed.
     pub(super) fn serve(&self, headers: &str, answer: impl Fn(&Request) -> Response + Sync) {
         std::thread::scope(|scope| {
@@ -90,11 +107,11 @@ impl Listener {
         loop {
             // A client that goes away early is its own affair.
             let _gone = match self {
-                Self::Tcp(listener) => {
-                    listener.accept().map(|(mut stream, _)| one(&mut stream, headers, answer))
-                }
+                Self::Tcp(listener) => listener
+                    .accept()
+                    .map(|(mut stream, peer)| one(&mut stream, Some(peer.ip()), headers, answer)),
                 Self::Unix(listener) => {
-                    listener.accept().map(|(mut stream, _)| one(&mut stream, headers, answer))
+                    listener.accept().map(|(mut stream, _)| one(&mut stream, None, headers, answer))
                 }
             }
             // There may be no descriptor for a connection: another one may end meanwhile.
@@ -106,21 +123,27 @@ impl Listener {
 /// Takes one request and answers it.
 fn one(
     stream: &mut impl Stream,
+    peer: Option<IpAddr>,
     headers: &str,
     answer: &(impl Fn(&Request) -> Response + Sync),
 ) -> io::Result<()> {
     let plain = |status, words: &str| Response { status, kind: "text/plain", content: format!("{words}\n") };
     let (response, body) = match read(stream, clock::now() + PATIENCE)? {
-        Ok(request) => (answer(&request), request.method != "HEAD"),
-        Err(431) => (plain(431, "too much is asked at once"), true),
+        Ok(mut request) => {
+            request.peer = peer;
+            (answer(&request), request.method != "HEAD")
+        }
+        Err(411) => (plain(411, "the length of what comes must be said before"), true),
+        Err(status @ (413 | 431)) => (plain(status, "too much is asked at once"), true),
         Err(status) => (plain(status, "this is no request"), true),
     };
     let head = format!(
-        "HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nConnection: close\r\n{headers}\r\n",
+        "HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nConnection: close\r\n{}{headers}\r\n",
         response.status,
         reason(response.status),
         response.kind,
-        response.content.len()
+        response.content.len(),
+        challenge(response.status)
     );
     let end = clock::now() + PATIENCE;
     write(stream, head.as_bytes(), end)?;
@@ -141,29 +164,76 @@ fn one(
 /// The request, or the status that says what is wrong with it.
 fn read(stream: &mut impl Stream, end: Instant) -> io::Result<Result<Request, u16>> {
     let mut bytes = Vec::new();
-    let mut part = [0; 1024];
-    loop {
-        stream.limit(left(end)?)?;
-        let length = stream.read(&mut part)?;
-        if length == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        bytes.extend_from_slice(part.get(..length).unwrap_or_default());
-        if bytes.windows(4).any(|four| four == b"\r\n\r\n") {
-            return Ok(parse(&bytes).ok_or(400));
+    let head = loop {
+        if let Some(at) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
+            break at + 4;
         }
         if bytes.len() > LONGEST {
             return Ok(Err(431));
         }
+        more(stream, &mut bytes, end)?;
+    };
+    let (mut request, length) = match parse(bytes.get(..head).unwrap_or_default()) {
+        Ok(parsed) => parsed,
+        Err(status) => return Ok(Err(status)),
+    };
+    // A question is answered without what comes behind it.
+    if request.method != "POST" {
+        return Ok(Ok(request));
     }
+    if length > LARGEST {
+        return Ok(Err(413));
+    }
+    while bytes.len() < head + length {
+        more(stream, &mut bytes, end)?;
+    }
+    request.body = bytes.get(head..head + length).unwrap_or_default().to_owned();
+    Ok(Ok(request))
 }
 
-fn parse(bytes: &[u8]) -> Option<Request> {
-    let line = bytes.split(|byte| *byte == b'\r').next()?;
-    let mut words = std::str::from_utf8(line).ok()?.split(' ');
-    let (method, target, version) = (words.next()?, words.next()?, words.next()?);
-    (words.next().is_none() && version.starts_with("HTTP/1."))
-        .then(|| Request { method: method.to_owned(), target: target.to_owned() })
+/// Adds what comes next.
+fn more(stream: &mut impl Stream, bytes: &mut Vec<u8>, end: Instant) -> io::Result<()> {
+    let mut part = [0; 1024];
+    stream.limit(left(end)?)?;
+    let length = stream.read(&mut part)?;
+    if length == 0 {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    bytes.extend_from_slice(part.get(..length).unwrap_or_default());
+    Ok(())
+}
+
+/// The request without its body, whose length it says; or the status that says what is wrong with it.
+fn parse(bytes: &[u8]) -> Result<(Request, usize), u16> {
+    let mut headers = [httparse::EMPTY_HEADER; HEADERS];
+    let mut parsed = httparse::Request::new(&mut headers);
+    match parsed.parse(bytes) {
+        Ok(httparse::Status::Complete(_)) => {}
+        Ok(httparse::Status::Partial) => return Err(400),
+        Err(httparse::Error::TooManyHeaders) => return Err(431),
+        Err(_) => return Err(400),
+    }
+    // Twice is once too often: another program on the way may have taken the other one (RFC 9112 section 6.3).
+    let only = |name: &str| {
+        let mut values = parsed.headers.iter().filter(|header| header.name.eq_ignore_ascii_case(name));
+        let value = values.next().map(|header| std::str::from_utf8(header.value).map_err(|_| 400_u16));
+        if values.next().is_some() { Err(400) } else { value.transpose() }
+    };
+    let (Some(method), Some(target)) = (parsed.method, parsed.path) else { return Err(400) };
+    let post = method == "POST";
+    if post && only("transfer-encoding")?.is_some() {
+        return Err(411);
+    }
+    let length = match only("content-length")? {
+        None => 0,
+        Some(digits) if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+            return Err(400);
+        }
+        Some(digits) => digits.parse().unwrap_or(usize::MAX),
+    };
+    let authorization = only("authorization")?.map(str::to_owned);
+    let (method, target) = (method.to_owned(), target.to_owned());
+    Ok((Request { method, target, authorization, ..Request::default() }, length))
 }
 
 fn write(stream: &mut impl Stream, mut bytes: &[u8], end: Instant) -> io::Result<()> {
@@ -181,38 +251,29 @@ fn left(end: Instant) -> io::Result<Duration> {
     if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }
 }
 
+/// Who is sent away for want of a token is told that it takes one (RFC 9110 section 11.6.1).
+const fn challenge(status: u16) -> &'static str {
+    if status == 401 { "WWW-Authenticate: Bearer\r\n" } else { "" }
+}
+
 const fn reason(status: u16) -> &'static str {
     match status {
         200 => "OK",
         400 => "Bad Request",
+        401 => "Unauthorized",
         403 => "Forbidden",
         404 => "Not Found",
         405 => "Method Not Allowed",
+        411 => "Length Required",
+        413 => "Content Too Large",
+        422 => "Unprocessable Content",
         431 => "Request Header Fields Too Large",
+        502 => "Bad Gateway",
         503 => "Service Unavailable",
+        504 => "Gateway Timeout",
         _ => "Unknown",
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_first_line_is_what_counts() {
-        let request = |method: &str, target: &str| {
-            Some(Request { method: method.to_owned(), target: target.to_owned() })
-        };
-        for (text, wanted) in [
-            ("GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n", request("GET", "/metrics")),
-            ("HEAD / HTTP/1.0\r\n\r\n", request("HEAD", "/")),
-            ("GET /\r\n\r\n", None),
-            ("GET / HTTP/2\r\n\r\n", None),
-            ("GET / a HTTP/1.1\r\n\r\n", None),
-            ("\r\n\r\n", None),
-        ] {
-            assert_eq!(parse(text.as_bytes()), wanted, "{text:?}");
-        }
-        assert_eq!(parse(b"G\xff / HTTP/1.1\r\n\r\n"), None);
-    }
-}
+mod tests;

@@ -29,6 +29,7 @@ pub(super) fn render(whole: &Whole, compatible: bool) -> String {
     scripts(&mut text, &vrrp);
     let checker: Checker = whole.checker();
     servers(&mut text, &checker);
+    overrides(&mut text, &checker);
     checks(&mut text, &checker);
     if compatible {
         keepalived(&mut text, &vrrp, watchdog.is_some());
@@ -200,6 +201,25 @@ fn servers(text: &mut Text, checker: &Checker) {
                         [("vs", vs.as_str()), ("protocol", &service.protocol), ("rs", &server.address)];
                     family.sample(&labels, value);
                 }
+            }
+        }
+    }
+}
+
+/// What operators have ordered: a series for as long as the order is in force.
+fn overrides(text: &mut Text, checker: &Checker) {
+    let mut family = text.family("holdfast_rs_override", Kind::Gauge, "1 for an operator's order in force.");
+    for service in &checker.virtual_servers {
+        let vs = service.name();
+        for server in &service.real_servers {
+            for order in &server.overrides {
+                let labels = [
+                    ("vs", vs.as_str()),
+                    ("protocol", &service.protocol),
+                    ("rs", &server.address),
+                    ("kind", &order.kind),
+                ];
+                family.flag(&labels, true);
             }
         }
     }

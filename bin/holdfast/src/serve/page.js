@@ -7,8 +7,70 @@ async function renew() {
     if (!answer.ok) throw new Error(answer.status);
     all.innerHTML = await answer.text();
     all.className = "";
+    tell();
   } catch {
     all.className = "gone";
   }
 }
 setInterval(renew, 3000);
+
+// Orders, where they are taken. The token is kept for this tab, and goes nowhere but into the header.
+const ask = document.getElementById("ask");
+const said = new Map();
+let wanted = null;
+function part(name) {
+  return document.getElementById(name);
+}
+// What came of an order stays in its row for a while, though the rows are renewed.
+function tell() {
+  for (const place of all.querySelectorAll("output")) {
+    const words = said.get(place.dataset.server);
+    place.textContent = words ? words.text : "";
+    place.className = words && words.bad ? "bad" : "";
+  }
+}
+function say(server, text, bad) {
+  const words = { text, bad };
+  said.set(server, words);
+  tell();
+  if (bad !== null) setTimeout(() => { if (said.get(server) === words) said.delete(server); tell(); }, 30000);
+}
+async function give({ order, server }, reason, token) {
+  say(server, order + " …", null);
+  try {
+    const answer = await fetch("servers/" + order, {
+      method: "POST",
+      cache: "no-store",
+      credentials: "omit",
+      headers: { "Authorization": "Bearer " + token, "Content-Type": "application/json" },
+      body: JSON.stringify({ server, reason }),
+    });
+    if (answer.status === 401) sessionStorage.removeItem("token");
+    say(server, (await answer.text()).trim(), !answer.ok);
+  } catch (error) {
+    say(server, "no answer: " + error.message, true);
+  }
+  renew();
+}
+function go() {
+  const token = sessionStorage.getItem("token") || part("token").value.trim();
+  if (!token) return part("token").focus();
+  part("token").value = "";
+  sessionStorage.setItem("token", token);
+  ask.close();
+  give(wanted, part("reason").value.trim(), token);
+}
+if (ask) {
+  all.addEventListener("click", (event) => {
+    const button = event.target.closest("button[data-order]");
+    if (!button) return;
+    wanted = { order: button.dataset.order, server: button.dataset.server };
+    part("what").textContent = wanted.order + " " + wanted.server;
+    part("reason").value = "";
+    part("key").hidden = sessionStorage.getItem("token") !== null;
+    ask.showModal();
+  });
+  ask.addEventListener("keydown", (event) => { if (event.key === "Enter" && event.target.tagName === "INPUT") go(); });
+  part("go").addEventListener("click", go);
+  part("leave").addEventListener("click", () => ask.close());
+}

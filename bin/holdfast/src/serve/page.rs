@@ -8,21 +8,28 @@ use crate::status::model::{Checker, Instance, RealServer, VirtualServer, Vrrp, W
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
+/// Asks for what an order takes. The script asks for the token only where it has none.
+const DIALOG: &str = "<dialog id=\"ask\"><p id=\"what\"></p><label>reason <input id=\"reason\" maxlength=\"200\" \
+                      autocomplete=\"off\"></label><label id=\"key\">token <input id=\"token\" type=\"password\" \
+                      autocomplete=\"off\"></label><p><button type=\"button\" id=\"go\">give the order</button> \
+                      <button type=\"button\" id=\"leave\">leave it</button></p></dialog>";
+
 /// The whole page.
-pub(super) fn render(whole: &Whole, history: &History, nonce: &str) -> String {
+pub(super) fn render(whole: &Whole, history: &History, nonce: &str, steerable: bool) -> String {
     let name = whole.router_id.as_deref().unwrap_or("Holdfast");
     let title = escape(name);
     format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
          <title>{title}</title><style nonce=\"{nonce}\">{STYLE}</style></head><body>\
-         <main id=\"all\">{}</main><script nonce=\"{nonce}\">{SCRIPT}</script></body></html>\n",
-        body(whole, history)
+         <main id=\"all\">{}</main>{}<script nonce=\"{nonce}\">{SCRIPT}</script></body></html>\n",
+        body(whole, history, steerable),
+        if steerable { DIALOG } else { "" }
     )
 }
 
 /// What is renewed.
-pub(super) fn body(whole: &Whole, history: &History) -> String {
+pub(super) fn body(whole: &Whole, history: &History, steerable: bool) -> String {
     let mut out = String::new();
     let watchdog: Option<Watchdog> = whole.watchdog();
     head(&mut out, whole, watchdog.as_ref());
@@ -32,7 +39,7 @@ pub(super) fn body(whole: &Whole, history: &History) -> String {
     }
     let checker: Checker = whole.checker();
     for service in &checker.virtual_servers {
-        self::service(&mut out, service, history);
+        self::service(&mut out, service, history, steerable);
     }
     if let Some(watchdog) = &watchdog {
         processes(&mut out, watchdog);
@@ -117,7 +124,7 @@ fn remarks(instance: &Instance) -> String {
     instance.faults.iter().cloned().chain(peers).collect::<Vec<_>>().join("; ")
 }
 
-fn service(out: &mut String, service: &VirtualServer, history: &History) {
+fn service(out: &mut String, service: &VirtualServer, history: &History, steerable: bool) {
     let alive = service.real_servers.iter().filter(|server| server.alive).count();
     put!(
         out,
@@ -134,9 +141,13 @@ fn service(out: &mut String, service: &VirtualServer, history: &History) {
     );
     out.push_str(
         "<div class=\"wide\"><table><thead><tr><th>server<th>state<th>since<th>weight<th>connections\
-         <th>checks</tr></thead><tbody>",
+         <th>checks",
     );
-    service.real_servers.iter().for_each(|server| self::server(out, server));
+    out.push_str(if steerable { "<th>orders</tr></thead><tbody>" } else { "</tr></thead><tbody>" });
+    for server in &service.real_servers {
+        let orders = steerable.then(|| buttons(service, server));
+        self::server(out, server, orders);
+    }
     let sum =
         |of: fn(&RealServer) -> Option<u64>| -> u64 { service.real_servers.iter().filter_map(of).sum() };
     let connections = format!(
@@ -145,22 +156,19 @@ fn service(out: &mut String, service: &VirtualServer, history: &History) {
         sum(|server| server.inactive_connections)
     );
     let nothing = |name| (name, String::new());
-    row(
-        out,
-        "sum",
-        "all",
-        &[
-            nothing("state"),
-            nothing("since"),
-            nothing("weight"),
-            ("connections", connections),
-            nothing("checks"),
-        ],
-    );
+    let mut cells = vec![
+        nothing("state"),
+        nothing("since"),
+        nothing("weight"),
+        ("connections", connections),
+        nothing("checks"),
+    ];
+    cells.extend(steerable.then(|| nothing("orders")));
+    row(out, "sum", "all", &cells);
     out.push_str("</tbody></table></div></section>");
 }
 
-fn server(out: &mut String, server: &RealServer) {
+fn server(out: &mut String, server: &RealServer, orders: Option<String>) {
     let state = match (server.alive, server.effective_weight) {
         (false, _) => ("bad", "down"),
         (true, 0) => ("weak", "no new connections"),
@@ -180,18 +188,37 @@ fn server(out: &mut String, server: &RealServer) {
             format!("{}: {}{took}", escape(&check.kind), escape(words))
         })
         .collect();
-    row(
-        out,
-        state.0,
-        &escape(&server.address),
-        &[
-            ("state", state.1.to_owned()),
-            ("since", server.since_s.map(duration).unwrap_or_default()),
-            ("weight", server.effective_weight.to_string()),
-            ("connections", connections),
-            ("checks", checks.join("<br>")),
-        ],
-    );
+    let standing = server.overrides.iter().map(|order| format!("<small>{}</small>", escape(&order.line())));
+    let mut cells = vec![
+        ("state", format!("<span>{}{}</span>", state.1, standing.collect::<String>())),
+        ("since", server.since_s.map(duration).unwrap_or_default()),
+        ("weight", server.effective_weight.to_string()),
+        ("connections", connections),
+        ("checks", checks.join("<br>")),
+    ];
+    cells.extend(orders.map(|orders| ("orders", orders)));
+    row(out, state.0, &escape(&server.address), &cells);
+}
+
+/// The orders that would change something, and where the script says what came of one.
+fn buttons(service: &VirtualServer, server: &RealServer) -> String {
+    let stands = |kinds: &[&str]| server.overrides.iter().any(|order| kinds.contains(&order.kind.as_str()));
+    let name = escape(&format!("{}/{}", service.key().trim(), server.address));
+    let mut out = String::from("<span>");
+    for (order, shown) in [
+        ("drain", !stands(&["drain"])),
+        ("enable", stands(&["drain", "disable", "force"])),
+        ("release", stands(&["weight"])),
+    ] {
+        if shown {
+            put!(
+                out,
+                "<button type=\"button\" data-order=\"{order}\" data-server=\"{name}\">{order}</button> "
+            );
+        }
+    }
+    put!(out, "<output data-server=\"{name}\"></output></span>");
+    out
 }
 
 /// A row of a table; on a narrow screen every cell says what it is.
@@ -269,7 +296,7 @@ mod tests {
             ]}]}
         }))
         .unwrap();
-        let page = render(&whole, &History::default(), "n");
+        let page = render(&whole, &History::default(), "n", true);
         assert!(page.contains("&lt;script&gt;alert(1)"), "{page}");
         assert!(page.contains("<h1>&lt;b&gt;</h1>"));
         assert_eq!(page.matches("<script").count(), 1);

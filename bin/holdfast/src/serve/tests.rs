@@ -79,6 +79,66 @@ fn json_csv_and_the_page() {
     assert_eq!(site.get("/etc/passwd").0, 404);
 }
 
+#[test]
+fn orders_in_force_are_shown_and_counted() {
+    let mut status = sample();
+    status["checker"]["virtual_servers"][0]["real_servers"][0]["overrides"] = json!([{ "kind": "drain", "user": "eve",
+        "uid": 7, "since": "2026-11-21T09:00:00Z", "reason": "a < b", "until": null }]);
+    let mut site = site(status);
+    let line =
+        "holdfast_rs_override{vs=\"192.0.2.1:80\",protocol=\"tcp\",rs=\"192.0.2.2:80\",kind=\"drain\"} 1";
+    assert!(site.get("/metrics").2.lines().any(|have| have == line));
+    let shown = "<small>drained until released, by eve (uid 7) at 2026-11-21T09:00:00Z: a &lt; b</small>";
+    for path in ["/", "/body"] {
+        let page = site.get(path).2;
+        assert!(page.contains(shown), "{page}");
+        assert!(!page.contains("<button") && !page.contains("<dialog"), "{page}");
+    }
+}
+
+/// As the daemon says it of a service by a mark.
+#[test]
+fn a_service_without_a_protocol_is_shown_with_the_others() {
+    let mut status = sample();
+    let mark = json!({ "address": "fwmark 5", "protocol": null, "forward": null, "quorum_met": true,
+        "real_servers": [{ "address": "192.0.2.3:0", "alive": true, "since_s": null }] });
+    status["checker"]["virtual_servers"].as_array_mut().unwrap().push(mark);
+    let mut site = Site { steerable: true, ..site(status) };
+    let text = site.get("/metrics").2;
+    for rs in [
+        "vs=\"192.0.2.1:80\",protocol=\"tcp\",rs=\"192.0.2.2:80\"",
+        "vs=\"fwmark 5\",protocol=\"\",rs=\"192.0.2.3:0\"",
+    ] {
+        assert!(text.contains(&format!("holdfast_rs_up{{{rs}}} 1")), "{text}");
+    }
+    assert!(site.get("/body").2.contains("data-server=\"fwmark 5/192.0.2.3:0\">drain<"));
+}
+
+#[test]
+fn the_buttons_are_for_what_would_change_something() {
+    let button = |order: &str| {
+        format!("data-order=\"{order}\" data-server=\"tcp 192.0.2.1:80/192.0.2.2:80\">{order}</button>")
+    };
+    for (standing, wanted) in [
+        (json!([]), &["drain"][..]),
+        (json!([{ "kind": "drain" }]), &["enable"]),
+        (json!([{ "kind": "disable" }]), &["drain", "enable"]),
+        (json!([{ "kind": "force" }]), &["drain", "enable"]),
+        (json!([{ "kind": "weight", "weight": 5 }]), &["drain", "release"]),
+    ] {
+        let mut status = sample();
+        status["checker"]["virtual_servers"][0]["real_servers"][0]["overrides"] = standing.clone();
+        let mut site = Site { steerable: true, ..site(status) };
+        let page = site.get("/").2;
+        assert!(page.contains("<dialog"));
+        let rows = site.get("/body").2;
+        assert_eq!(rows.matches("<button").count(), wanted.len(), "{standing}: {rows}");
+        for order in wanted {
+            assert!(rows.contains(&button(order)), "{standing}: {rows}");
+        }
+    }
+}
+
 /// The dashboard and the alert rules ask for what is there.
 #[test]
 fn the_dashboard_and_the_rules_know_our_metrics() {

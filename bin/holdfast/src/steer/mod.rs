@@ -124,11 +124,22 @@ fn lasting(text: &str) -> Result<Duration, String> {
     Ok(lasting)
 }
 
-fn reason(text: &str) -> Result<String, String> {
+pub(crate) fn reason(text: &str) -> Result<String, String> {
     if text.len() > MAX_REASON {
         return Err(format!("it has {} bytes of at most {MAX_REASON}", text.len()));
     }
     Ok(text.to_owned())
+}
+
+/// Gives an order for a server that takes nothing else, as the commands do, for whoever is no command; says what came
+/// of it.
+pub(crate) fn order_server(
+    run_dir: &Path,
+    order: &str,
+    server: &str,
+    reason: Option<&str>,
+) -> Result<String, CallError> {
+    servers::give(run_dir, &with_terms(json!({ "order": order, "server": server }), None, reason))
 }
 
 /// `drain` and `disable`.

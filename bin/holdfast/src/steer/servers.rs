@@ -1,5 +1,8 @@
 //! Orders for real servers, and what the checker answers.
 
+use std::path::Path;
+
+use common::control::CallError;
 use common::exit::Exit;
 use serde::Deserialize;
 use serde_json::Value;
@@ -33,18 +36,23 @@ struct Told {
 
 /// Gives the order and tells what came of it.
 pub(super) fn order(arguments: &Arguments, params: &Value, output: &mut Output) -> Exit {
-    match call(&arguments.run_dir, "checker", params) {
-        Ok(Some(reply)) => {
-            let text = told(reply);
-            output.print(if text.is_empty() { "nothing was in force\n" } else { &text });
+    match give(&arguments.run_dir, params) {
+        Ok(text) => {
+            output.print(&text);
             Exit::Done
-        }
-        Ok(None) => {
-            output.complain("there are no real servers: the configuration has no virtual server\n");
-            Exit::Failed
         }
         Err(error) => failed(&error, output),
     }
+}
+
+/// Gives the order; what came of it.
+pub(super) fn give(run_dir: &Path, params: &Value) -> Result<String, CallError> {
+    let Some(reply) = call(run_dir, "checker", params)? else {
+        let none = "there are no real servers: the configuration has no virtual server";
+        return Err(CallError::Refused(none.to_owned()));
+    };
+    let text = told(reply);
+    Ok(if text.is_empty() { "nothing was in force\n".to_owned() } else { text })
 }
 
 /// A line for each service that the server is in, and what the virtual server has to say to it.
