@@ -70,7 +70,6 @@ if (ask) {
     part("key").hidden = sessionStorage.getItem("token") !== null;
     ask.showModal();
   });
-  ask.addEventListener("keydown", (event) => { if (event.key === "Enter" && event.target.tagName === "INPUT") go(); });
-  part("go").addEventListener("click", go);
+  part("form").addEventListener("submit", (event) => { event.preventDefault(); go(); });
   part("leave").addEventListener("click", () => ask.close());
 }

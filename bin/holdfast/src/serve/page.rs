@@ -9,10 +9,11 @@ const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
 /// Asks for what an order takes. The script asks for the token only where it has none.
-const DIALOG: &str = "<dialog id=\"ask\"><p id=\"what\"></p><label>reason <input id=\"reason\" maxlength=\"200\" \
+const DIALOG: &str = "<dialog id=\"ask\"><form method=\"dialog\" id=\"form\"><p id=\"what\"></p>\
+                      <label>reason <input id=\"reason\" maxlength=\"200\" \
                       autocomplete=\"off\"></label><label id=\"key\">token <input id=\"token\" type=\"password\" \
-                      autocomplete=\"off\"></label><p><button type=\"button\" id=\"go\">give the order</button> \
-                      <button type=\"button\" id=\"leave\">leave it</button></p></dialog>";
+                      autocomplete=\"off\"></label><p><button>give the order</button> \
+                      <button type=\"button\" id=\"leave\">leave it</button></p></form></dialog>";
 
 /// The whole page.
 pub(super) fn render(whole: &Whole, history: &History, nonce: &str, steerable: bool) -> String {

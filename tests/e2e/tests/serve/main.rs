@@ -8,6 +8,7 @@ use lab::{Holdfast, HttpServer, Lan, Netns, Process, Program, Reply, Result, SEC
 use serde_json::Value;
 
 mod browser;
+mod orders;
 
 const LIMIT: Duration = Duration::from_secs(30);
 const ADDRESS: &str = "127.0.0.1:9650";
