@@ -11,6 +11,7 @@ mod digest;
 mod doctor;
 mod events;
 mod output;
+mod pace;
 mod realserver;
 #[cfg(test)]
 mod reference;

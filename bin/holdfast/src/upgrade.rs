@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::thread::sleep;
 use std::time::Duration;
 
 use common::control::{CallError, Client};
@@ -12,6 +11,7 @@ use serde_json::json;
 
 use crate::cli::Arguments;
 use crate::output::Output;
+use crate::pace::pause;
 use crate::status;
 use crate::status::model::{Watchdog, Whole};
 
@@ -19,8 +19,6 @@ use crate::status::model::{Watchdog, Whole};
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How long the watchdog may take to answer.
 const ANSWER: Duration = Duration::from_secs(5);
-/// How often it is asked meanwhile.
-const PACE: Duration = Duration::from_millis(50);
 
 /// Checks that the new program can read the configuration, has the daemon give place to it, and waits until all is up.
 pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> Exit {
@@ -72,11 +70,6 @@ fn upgrade(run_dir: &Path, output: &mut Output) -> Result<Exit, CallError> {
     }
     output.complain("the new version is not ready yet: see holdfast status and the log\n");
     Ok(Exit::Failed)
-}
-
-#[expect(clippy::disallowed_methods, reason = "a command that waits for a program that cannot tell yet")]
-fn pause() {
-    sleep(PACE);
 }
 
 fn whole(run_dir: &Path) -> Result<Whole, CallError> {

@@ -24,6 +24,7 @@
 
 mod arping;
 mod capture;
+mod certificate;
 mod command;
 mod error;
 pub mod frr;
@@ -46,6 +47,7 @@ use std::time::Duration;
 
 pub use arping::arping;
 pub use capture::{Capture, Frame};
+pub use certificate::self_signed;
 pub use command::{Output, output, run};
 pub use error::{Error, Result};
 pub use frr::Frr;

@@ -1,7 +1,6 @@
 //! Orders for virtual routers, and what came of them: a hand-over takes until the successor is heard.
 
 use std::path::Path;
-use std::thread::sleep;
 use std::time::Duration;
 
 use common::control::CallError;
@@ -13,13 +12,12 @@ use serde_json::{Value, json};
 use super::{Failover, Maintenance, Switch, call, failed, with_terms};
 use crate::cli::Arguments;
 use crate::output::Output;
+use crate::pace::pause;
 use crate::status;
 use crate::status::model::{Instance, Vrrp};
 
 /// Longer than any hand-over takes.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How often the state is asked for meanwhile.
-const PACE: Duration = Duration::from_millis(50);
 
 /// What the process answers.
 #[derive(Debug, Default, Deserialize)]
@@ -114,11 +112,6 @@ fn outcome(run_dir: &Path, names: &[String]) -> Result<Vec<Instance>, CallError>
         }
         pause();
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "a command that waits for what takes some time")]
-fn pause() {
-    sleep(PACE);
 }
 
 /// What became of each, and whether all have handed over.

@@ -45,32 +45,8 @@ impl Bench {
 
     /// A certificate for "server.example" and its key, as PEM files.
     fn certificate(&self) -> Result<(String, String)> {
-        let (certificate, key) = (self.path("server.pem"), self.path("server.key"));
-        let subject = "/CN=server.example";
-        let names = "subjectAltName=DNS:server.example";
-        lab::run(&[
-            "openssl",
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:prime256v1",
-            "-nodes",
-            "-days",
-            "2",
-            "-subj",
-            subject,
-            "-addext",
-            names,
-            "-addext",
-            "basicConstraints=critical,CA:FALSE",
-            "-keyout",
-            &key,
-            "-out",
-            &certificate,
-        ])?;
-        Ok((certificate, key))
+        let extensions = ["subjectAltName=DNS:server.example", "basicConstraints=critical,CA:FALSE"];
+        lab::self_signed(&self.folder, "/CN=server.example", &extensions)
     }
 
     /// Starts Holdfast with one check of `address`; nothing is up before its first success, unless the check says so.

@@ -122,26 +122,7 @@ impl Twins {
             .collect();
         let servers = lan.host("servers", &own.iter().map(String::as_str).collect::<Vec<_>>())?;
         let files = TempDir::new()?;
-        let path = |name: &str| files.path().join(name).to_string_lossy().into_owned();
-        let (key, certificate) = (path("server.key"), path("server.pem"));
-        lab::run(&[
-            "openssl",
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:prime256v1",
-            "-nodes",
-            "-days",
-            "2",
-            "-subj",
-            "/CN=server.example",
-            "-keyout",
-            &key,
-            "-out",
-            &certificate,
-        ])?;
+        lab::self_signed(&files, "/CN=server.example", &[])?;
         let mut twins = Self {
             reloaded: vec![false; scenarios.len()],
             scenarios,

@@ -155,25 +155,7 @@ impl Target {
     fn start(host: &Netns) -> Result<Self> {
         let folder = TempDir::new()?;
         let place = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
-        let (key, certificate) = (place("key"), place("certificate"));
-        lab::run(&[
-            "openssl",
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:prime256v1",
-            "-nodes",
-            "-subj",
-            "/CN=bench",
-            "-days",
-            "2",
-            "-keyout",
-            &key,
-            "-out",
-            &certificate,
-        ])?;
+        let (certificate, key) = lab::self_signed(&folder, "/CN=bench", &[])?;
         let config = format!(
             "daemon off; master_process off; user root; pid {pid}; error_log stderr crit;\n\
              events {{ worker_connections 8192; }}\n\
