@@ -1,9 +1,12 @@
+use std::fs::File;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
 
 use super::*;
+use crate::config::Document;
 use crate::control::{Reply, Request};
-use crate::surroundings::Resources;
+use crate::surroundings::{Resources, Surroundings};
 
 /// Answers what it is asked and keeps a word of state.
 #[derive(Default)]
@@ -129,7 +132,7 @@ impl Lab {
             history: Outbox::new(history, "toy"),
             subscribers: vec![],
             telling: VecDeque::new(),
-            share: share("word = \"\""),
+            share: Share::new(share("word = \"\"")),
             prepared: None,
             stopping: false,
             favour: Favour::default(),
@@ -173,17 +176,17 @@ impl Lab {
     }
 
     fn prepare(&mut self, text: &str) -> Result<Value, String> {
-        self.child.prepare(vec![share(text).0.into()])
+        self.child.prepare(vec![share(text)])
     }
 }
 
-fn share(text: &str) -> Share {
+fn share(text: &str) -> OwnedFd {
     let sources = crate::config::Sources::from_text("t.toml", text);
     let document = Document::parse(&sources, &mut crate::config::Diagnostics::new());
     let mut file =
         File::from(nix::sys::memfd::memfd_create("t", nix::sys::memfd::MFdFlags::empty()).unwrap());
     document.write_share(&["word"], &mut file).unwrap();
-    Share(file)
+    file.into()
 }
 
 impl Drop for Lab {
@@ -375,7 +378,7 @@ fn a_status_that_a_reload_interrupts_is_begun_anew() {
         lab.event_loop.turn(&mut lab.child).unwrap();
     }
     lab.child.app.prepared = Some("new".into());
-    lab.child.prepared = Some(Prepared { share: share("word = \"new\""), changed: true });
+    lab.child.prepared = Some(Prepared { share: Share::new(share("word = \"new\"")), changed: true });
     let mut cx = lab.event_loop.cx();
     lab.child.commit(&mut cx).unwrap();
     let reply: Value = serde_json::from_str(&lab.line(&mut client).unwrap()).unwrap();
