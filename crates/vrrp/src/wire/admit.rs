@@ -3,7 +3,6 @@
 //! A peer that shares our identifier but not our settings is not just dropped: the field is named, with mine and
 //! theirs, because two machines that ignore each other are two masters.
 
-use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +12,12 @@ use super::checksum::{self, Form};
 use super::hmac::{self, Keyring, Refusal, Signed, Stamp};
 use super::reach::{self, Path};
 use crate::machine::id::{Family, LinkName, Vrid};
+
+mod difference;
+mod reject;
+
+pub use difference::{Difference, Field, describe};
+pub use reject::Reject;
 
 /// A received datagram and what the kernel said about it.
 #[derive(Debug, Clone, Copy)]
@@ -69,181 +74,6 @@ pub struct Settings {
     pub strict_form: bool,
     /// Drop version 3 IPv6 adverts whose first address is not link-local (erratum 8300).
     pub strict_link_local: bool,
-}
-
-/// Why a packet was dropped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Reject {
-    /// Shorter than it says it is.
-    Short,
-    /// The TTL is not what it must be: 255, or within the bounds of a unicast peer.
-    Ttl,
-    /// Not an advertisement.
-    Type,
-    /// Another version than ours.
-    Version,
-    /// No instance with this identifier here.
-    Vrid,
-    /// One of our own packets came back.
-    Own,
-    /// A unicast instance heard somebody who is not its peer.
-    NotPeer,
-    /// The checksum is wrong.
-    Checksum,
-    /// Another authentication type than ours.
-    AuthType,
-    /// Another password than ours.
-    Password,
-    /// It is not signed.
-    Unsigned,
-    /// Its signature is of a scheme we do not know.
-    SignatureType,
-    /// It is signed by a key we do not have.
-    UnknownKey,
-    /// Its signature is wrong.
-    Signature,
-    /// It was signed too long ago, or its sender's clock is wrong.
-    Stale,
-    /// It was heard before.
-    Replayed,
-    /// Version 2: another interval than ours.
-    Interval,
-    /// Version 3: an interval of zero (erratum 8301).
-    ZeroInterval,
-    /// Version 3: no addresses (erratum 8299).
-    NoAddresses,
-    /// Other addresses than ours.
-    Addresses,
-    /// Version 3 over IPv6: the first address is not link-local (erratum 8300).
-    LinkLocal,
-    /// We own the addresses, so this advert must not be acted on (RFC 3768 7.1).
-    Owner,
-}
-
-impl Reject {
-    /// The reason as a short word, for counters.
-    #[must_use]
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::Short => "short",
-            Self::Ttl => "ttl",
-            Self::Type => "type",
-            Self::Version => "version",
-            Self::Vrid => "vrid",
-            Self::Own => "own",
-            Self::NotPeer => "not_peer",
-            Self::Checksum => "checksum",
-            Self::AuthType => "auth_type",
-            Self::Password => "password",
-            Self::Unsigned => "unsigned",
-            Self::SignatureType => "signature_type",
-            Self::UnknownKey => "unknown_key",
-            Self::Signature => "signature",
-            Self::Stale => "stale",
-            Self::Replayed => "replayed",
-            Self::Interval => "interval",
-            Self::ZeroInterval => "zero_interval",
-            Self::NoAddresses => "no_addresses",
-            Self::Addresses => "addresses",
-            Self::LinkLocal => "link_local",
-            Self::Owner => "owner",
-        }
-    }
-}
-
-impl fmt::Display for Reject {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Short => "packet is cut short",
-            Self::Ttl => "ttl or hop limit is out of bounds",
-            Self::Type => "not an advertisement",
-            Self::Version => "other protocol version",
-            Self::Vrid => "no such virtual router here",
-            Self::Own => "our own packet",
-            Self::NotPeer => "sender is not a unicast peer",
-            Self::Checksum => "wrong checksum",
-            Self::AuthType => "other authentication type",
-            Self::Password => "wrong password",
-            Self::Unsigned => "not signed",
-            Self::SignatureType => "signed by an unknown scheme",
-            Self::UnknownKey => "signed by an unknown key",
-            Self::Signature => "wrong signature",
-            Self::Stale => "signed at another time: is a clock wrong?",
-            Self::Replayed => "heard before: a copy, or sent by an attacker",
-            Self::Interval => "other advertisement interval",
-            Self::ZeroInterval => "advertisement interval is zero",
-            Self::NoAddresses => "no addresses in it",
-            Self::Addresses => "other virtual addresses",
-            Self::LinkLocal => "first address is not link-local",
-            Self::Owner => "we own the addresses",
-        })
-    }
-}
-
-/// A setting that peers must share.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Field {
-    /// The protocol version.
-    Version,
-    /// The authentication type.
-    AuthType,
-    /// The password.
-    Password,
-    /// The numbers of the keys.
-    KeyId,
-    /// A key.
-    Key,
-    /// The time of day: the sender's is this many seconds behind.
-    Clock(i32),
-    /// What the checksum covers.
-    Checksum,
-    /// The advertisement interval.
-    Interval,
-    /// The virtual addresses.
-    Addresses,
-    /// Who owns the addresses: two routers say they do.
-    Owner,
-}
-
-impl Field {
-    /// The key in the configuration.
-    #[must_use]
-    pub const fn key(self) -> &'static str {
-        match self {
-            Self::Version => "version",
-            Self::AuthType => "auth.type",
-            Self::Password => "auth.password",
-            Self::KeyId | Self::Key => "auth.keys",
-            Self::Clock(_) => "clock",
-            Self::Checksum => "v3_checksum",
-            Self::Interval => "advert_interval",
-            Self::Addresses => "virtual_addresses",
-            Self::Owner => "priority",
-        }
-    }
-}
-
-/// A field that differs, with both values in words.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Difference {
-    /// The field.
-    pub field: Field,
-    /// Our value.
-    pub mine: String,
-    /// The peer's value.
-    pub theirs: String,
-    /// What it looks like, where that is not plain.
-    pub hint: Option<String>,
-}
-
-impl fmt::Display for Difference {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "field={} mine=\"{}\" theirs=\"{}\"", self.field.key(), self.mine, self.theirs)?;
-        if let Some(hint) = &self.hint {
-            write!(f, " hint=\"{hint}\"")?;
-        }
-        Ok(())
-    }
 }
 
 /// An advert that may reach the state machine.
@@ -483,96 +313,6 @@ pub const fn is_link_local(address: IpAddr) -> bool {
         IpAddr::V4(_) => false,
         IpAddr::V6(a) => a.is_unicast_link_local(),
     }
-}
-
-/// Both values of a field, in words. Passwords are not shown.
-#[must_use]
-pub fn describe(field: Field, settings: &Settings, datagram: &Datagram<'_>) -> Option<Difference> {
-    let view = View::new(datagram.payload)?;
-    let (mine, theirs) = match field {
-        Field::Version => (settings.version.to_string(), view.version().to_string()),
-        Field::AuthType => (
-            if settings.keyring.is_some() { "hmac".to_owned() } else { auth_word(settings.auth.wire_type()) },
-            trailer(settings, datagram, &view).map_or_else(
-                || auth_word(if settings.version == Version::V2 { view.auth_type() } else { 0 }),
-                |(scheme, _)| format!("signature of type {scheme}"),
-            ),
-        ),
-        Field::Password => ("(not shown)".to_owned(), "(another one)".to_owned()),
-        Field::KeyId => (
-            key_words(settings),
-            trailer(settings, datagram, &view).map_or_else(String::new, |t| t.1.to_string()),
-        ),
-        Field::Key => ("(not shown)".to_owned(), "(another one)".to_owned()),
-        Field::Clock(behind) => (window_words(settings), behind_words(behind)),
-        Field::Checksum => {
-            let (with, without) = ("pseudo_header".to_owned(), "plain".to_owned());
-            if settings.form == Form::Plain { (without, with) } else { (with, without) }
-        }
-        Field::Interval => {
-            (format!("{:?}", settings.interval), format!("{:?}", view.interval(settings.version)))
-        }
-        Field::Addresses => (
-            address_words(&Addresses::new(settings.family, &settings.addresses)),
-            address_words(&view.addresses(settings.family)),
-        ),
-        Field::Owner => ("255 (owner)".to_owned(), "255 (owner)".to_owned()),
-    };
-    Some(Difference { field, mine, theirs, hint: hint(field, settings, &view) })
-}
-
-/// Nothing in common: not a slip in a list, but another group of routers with our identifier.
-fn hint(field: Field, settings: &Settings, view: &View<'_>) -> Option<String> {
-    let mine = Addresses::new(settings.family, &settings.addresses);
-    let theirs = view.addresses(settings.family);
-    let apart = !mine.is_empty() && !theirs.is_empty() && theirs.iter().all(|a| mine.iter().all(|m| m != a));
-    (field == Field::Addresses && apart).then(|| {
-        let vrid = settings.vrid;
-        format!("no address in common: does another group of routers use virtual_router_id {vrid} here?")
-    })
-}
-
-/// Scheme and key of a trailer.
-fn trailer(settings: &Settings, datagram: &Datagram<'_>, view: &View<'_>) -> Option<(u8, u8)> {
-    let (_, trailer) = hmac::split(datagram.payload, view.message_len(settings.version, settings.family))?;
-    let [scheme, key, ..] = trailer;
-    Some((*scheme, *key))
-}
-
-fn key_words(settings: &Settings) -> String {
-    let keys = settings.keyring.iter().flat_map(|ring| &ring.keys);
-    keys.map(|key| key.id.to_string()).collect::<Vec<_>>().join(" ")
-}
-
-fn window_words(settings: &Settings) -> String {
-    match settings.keyring.as_ref().map(|ring| ring.freshness) {
-        Some(hmac::Freshness::Time(window)) => format!("within {window}s"),
-        Some(hmac::Freshness::Monotonic) | None => String::new(),
-    }
-}
-
-fn behind_words(behind: i32) -> String {
-    let seconds = behind.unsigned_abs();
-    if behind < 0 { format!("{seconds}s ahead") } else { format!("{seconds}s behind") }
-}
-
-fn auth_word(wire_type: u8) -> String {
-    match wire_type {
-        0 => "none".to_owned(),
-        1 => "pass".to_owned(),
-        2 => "ah".to_owned(),
-        other => format!("type {other}"),
-    }
-}
-
-fn address_words(addresses: &Addresses<'_>) -> String {
-    // A line of a log stays readable; the count says that there is more.
-    const SHOWN: usize = 8;
-    let mut words: Vec<String> = addresses.iter().take(SHOWN).map(|a| a.to_string()).collect();
-    if addresses.len() > SHOWN {
-        words.push(format!("… ({} in all)", addresses.len()));
-    }
-    if words.is_empty() { "none".to_owned() } else { words.join(" ") }
 }
 
 #[cfg(test)]
