@@ -2,8 +2,8 @@
 //!
 //! An event touches the instances that depend on it, in the order of their numbers, then their sync groups; each group
 //! settles within a bounded number of rounds. Deadlines stand in an ordered queue, so a thousand idle instances cost
-//! nothing. `picture.rs` follows the interfaces, `assess.rs` judges faults and groups, `listen.rs` keeps the sockets
-//! wanted, `reconfigure.rs` is the reload, `checkpoint.rs` the restart.
+//! nothing: `due.rs`. `picture.rs` follows the interfaces, `assess.rs` judges faults and groups, `listen.rs` keeps the
+//! sockets wanted, `reconfigure.rs` is the reload, `checkpoint.rs` the restart.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use super::deadlines::Deadlines;
 use super::event::{Event, ScriptOutcome};
 use super::fact::{Fact, Reason, StateName};
 use super::group::Group;
-use super::id::{Family, InstanceId, Key, LinkName, Name, Tag, Vrid};
+use super::id::{Family, InstanceId, Key, Name, Tag, Vrid};
 use super::index::Index;
 use super::instance::{Cx, Instance, State};
 use super::ipvs_sync::WantedSync;
@@ -26,11 +26,13 @@ use crate::plan::{Plan, Tracked};
 use crate::wire::admit::{Datagram, Reject};
 use crate::wire::advert::View;
 use crate::wire::hmac::Stamp;
+use due::Owner;
 use listen::Listeners;
 use objects::Notice;
 
 mod assess;
 mod checkpoint;
+mod due;
 mod ipvs_sync;
 mod listen;
 mod objects;
@@ -82,16 +84,6 @@ enum Phase {
     New,
     Running,
     Stopping,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Owner {
-    Instance(InstanceId),
-    Script(Name),
-    Process(Name),
-    Listener(LinkName, Family),
-    Objects,
-    Orders,
 }
 
 impl Router {
@@ -315,50 +307,6 @@ impl Router {
         }
     }
 
-    /// The earliest deadline of all.
-    #[must_use]
-    pub fn poll_timeout(&self) -> Option<Instant> {
-        self.deadlines.next()
-    }
-
-    /// Does everything that is due; afterwards the next deadline lies in the future.
-    pub fn handle_timeout(&mut self, now: Instant, out: &mut Vec<Action>) {
-        // Each owner moves its deadline past `now` when it acts; the bound is for the day one does not.
-        let owners = [self.instances.len(), self.scripts.len(), self.processes.len(), self.listeners.len()];
-        let most = 4 * owners.iter().sum::<usize>() + 16;
-        for _ in 0..most {
-            let Some(owner) = self.deadlines.pop_due(now) else {
-                break;
-            };
-            match owner {
-                Owner::Instance(id) => {
-                    self.with(id, now, out, |i, cx| i.handle_timeout(cx));
-                }
-                Owner::Script(name) => {
-                    if let Some(script) = self.scripts.get_mut(&name)
-                        && self.phase == Phase::Running
-                    {
-                        script.handle_timeout(now, out);
-                        self.schedule_script(&name);
-                    }
-                }
-                Owner::Process(name) => {
-                    self.process_turned(&name, now, out, |process, out| process.handle_timeout(now, out));
-                }
-                Owner::Listener(link, family) => {
-                    self.listeners.retry((link, family), now, out);
-                    self.schedule_listener((link, family));
-                }
-                Owner::Orders => self.expire_orders(now, out),
-                // Seen to below.
-                Owner::Objects => {}
-            }
-        }
-        self.tidy_orders(now, out);
-        self.sweep(out);
-        self.reconcile(now, out);
-    }
-
     /// An orderly stop is complete.
     #[must_use]
     pub fn stopped(&self) -> bool {
@@ -432,26 +380,6 @@ impl Router {
         if moved && let Some(at) = self.index.group_of(id) {
             self.settle(at, now, out);
         }
-    }
-
-    fn schedule(&mut self, id: InstanceId) {
-        let at = self.instances.get(&id).and_then(Instance::poll_timeout);
-        self.deadlines.set(&Owner::Instance(id), at);
-    }
-
-    fn schedule_script(&mut self, name: &Name) {
-        let at = self.scripts.get(name).and_then(Script::poll_timeout);
-        self.deadlines.set(&Owner::Script(name.clone()), at);
-    }
-
-    fn schedule_processes(&mut self) {
-        for (name, process) in &self.processes {
-            self.deadlines.set(&Owner::Process(name.clone()), process.poll_timeout());
-        }
-    }
-
-    fn schedule_listener(&mut self, which: (LinkName, Family)) {
-        self.deadlines.set(&Owner::Listener(which.0, which.1), self.listeners.retry_at(which));
     }
 
     /// Drops instances that a reload removed and that are done.
