@@ -10,19 +10,24 @@ use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use common::config::{Diagnostics, Document, Sources};
-use common::steer::Origin;
 use vrrp::machine::action::{Action, AdvertCopy};
 use vrrp::machine::address::{Lifetime, ObservedAddress, VirtualAddress};
 use vrrp::machine::event::{Event, LinkFacts, ObservedLink, ScriptOutcome};
 use vrrp::machine::fact::{Fact, StateName};
 use vrrp::machine::id::{LinkIndex, LinkName, Mac, Name};
-use vrrp::machine::order::{Released, Standing};
 use vrrp::machine::router::Router;
 use vrrp::plan::Plan;
 use vrrp::wire::admit::Datagram;
 
 use super::oracle::Watcher;
 use super::random::Random;
+
+// This file was named by its path: they stand beside it.
+mod fate;
+mod wire;
+
+pub(crate) use fate::Checkpoint;
+pub(crate) use wire::Wire;
 
 /// Makes a plan of text; the text is known to be good.
 pub(crate) fn plan(text: &str) -> Plan {
@@ -49,17 +54,6 @@ pub(crate) fn eth1() -> LinkName {
 const HELLO: Duration = Duration::from_secs(5);
 /// What a clock may be off by, in millionths: far more than any real one.
 const DRIFT: u64 = 3000;
-
-/// What is left of the state of a killed process.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Checkpoint {
-    /// As fresh as the shell keeps it: after each change of state, and twice per interval.
-    Fresh,
-    /// What the last hello brought, up to five seconds ago.
-    Old,
-    /// Nothing: the watchdog died too, or the power went.
-    Lost,
-}
 
 /// What the kernel of a machine has.
 #[derive(Debug, Default)]
@@ -104,16 +98,6 @@ impl Node {
     pub(crate) const fn is_well(&self) -> bool {
         self.router.is_some() && !self.stopping && self.stalled_until.is_none() && self.kernel.carrier
     }
-}
-
-/// The wire.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Wire {
-    pub(crate) loss_permille: u64,
-    /// Never more than this many adverts lost in a row, from one machine to another; 0 is no bound.
-    pub(crate) loss_run: u64,
-    pub(crate) duplicate_permille: u64,
-    pub(crate) delay_max: Duration,
 }
 
 /// All of it.
@@ -248,119 +232,6 @@ impl World {
         for n in 0..self.nodes.len() {
             self.start(n);
         }
-    }
-
-    /// SIGKILL of the process.
-    pub(crate) fn kill(&mut self, n: usize, checkpoint: Checkpoint) {
-        self.say(n, &format!("killed, checkpoint {checkpoint:?}"));
-        let node = &mut self.nodes[n];
-        match checkpoint {
-            Checkpoint::Fresh => {}
-            Checkpoint::Old => {
-                node.checkpoint = node.hello.take().map(|(_, saved)| saved);
-                node.watcher.forget();
-            }
-            Checkpoint::Lost => node.checkpoint = None,
-        }
-        node.router = None;
-        node.saved_at = None;
-        node.hello = None;
-    }
-
-    /// The machine goes dark: nothing of its kernel's state is left.
-    pub(crate) fn power_off(&mut self, n: usize) {
-        self.kill(n, Checkpoint::Lost);
-        self.nodes[n].kernel.held.clear();
-    }
-
-    /// An orderly stop.
-    pub(crate) fn stop(&mut self, n: usize) {
-        self.say(n, "stop");
-        self.nodes[n].checkpoint = None;
-        self.nodes[n].stopping = true;
-        self.feed(n, Event::StopRequested);
-    }
-
-    /// SIGSTOP for a while.
-    pub(crate) fn stall(&mut self, n: usize, time: Duration) {
-        self.say(n, "stalled");
-        self.nodes[n].stalled_until = Some(self.now + time);
-        self.nodes[n].watcher.stalled();
-    }
-
-    pub(crate) fn carrier(&mut self, n: usize, carrier: bool) {
-        self.say(n, if carrier { "carrier" } else { "no carrier" });
-        self.nodes[n].kernel.carrier = carrier;
-        let at = self.now;
-        self.nodes[n].news.push_back((at, Event::LinkChanged { link: eth0(), facts: facts(2, carrier) }));
-    }
-
-    pub(crate) fn reload(&mut self, n: usize, plan: Plan) {
-        self.say(n, "reload");
-        self.nodes[n].plan = plan.clone();
-        self.nodes[n].watcher.reloaded();
-        let mut out = Vec::new();
-        let now = self.clock(n);
-        if let Some(router) = &mut self.nodes[n].router {
-            router.reconfigure(plan, now, &mut out);
-        }
-        self.perform(n, out);
-    }
-
-    /// An operator has an instance hand over, if it is master.
-    pub(crate) fn fail_over(&mut self, n: usize, instance: usize, lasting: Option<Duration>) {
-        self.say(n, "failover");
-        let Some(router) = &self.nodes[n].router else { return };
-        if let Ok(instances) = router.failover_targets(&format!("V{}", instance + 1)) {
-            let standing = self.standing(n, lasting);
-            self.feed(n, Event::FailoverOrdered { instances, standing });
-            self.save_order(n);
-        }
-    }
-
-    /// An operator wants nobody on this machine to be master.
-    pub(crate) fn maintain(&mut self, n: usize, lasting: Option<Duration>) {
-        self.say(n, "maintenance");
-        let standing = self.standing(n, lasting);
-        self.feed(n, Event::MaintenanceOrdered(standing));
-        self.save_order(n);
-    }
-
-    /// An operator ends all orders.
-    pub(crate) fn release(&mut self, n: usize) {
-        self.say(n, "orders released");
-        self.feed(n, Event::OrdersReleased { released: Released::All, origin: Origin::default() });
-        self.save_order(n);
-    }
-
-    fn standing(&self, n: usize, lasting: Option<Duration>) -> Standing {
-        Standing { until: lasting.map(|lasting| self.clock(n) + lasting), origin: Origin::default() }
-    }
-
-    /// As the shell does before it answers.
-    fn save_order(&mut self, n: usize) {
-        if self.nodes[n].saving {
-            self.save(n);
-        }
-    }
-
-    /// The process runs, and would be master.
-    pub(crate) fn willing(&self, n: usize) -> bool {
-        self.nodes[n].router.as_ref().is_some_and(|router| router.maintenance().is_none())
-    }
-
-    /// A foreign program removes whatever virtual addresses are there.
-    pub(crate) fn flush(&mut self, n: usize) {
-        self.say(n, "addresses flushed");
-        let held = std::mem::take(&mut self.nodes[n].kernel.held);
-        let at = self.now;
-        for ((link, address), _) in held {
-            self.nodes[n].news.push_back((at, Event::AddressVanished { link, address }));
-        }
-    }
-
-    pub(crate) fn script(&mut self, n: usize, good: bool) {
-        self.nodes[n].script_good = good;
     }
 
     /// Lets time pass.
@@ -598,35 +469,6 @@ impl World {
         }
     }
 
-    fn send(&mut self, n: usize, copy: &AdvertCopy) {
-        let own = copy.link == eth0();
-        if own && !self.nodes[n].kernel.carrier {
-            return;
-        }
-        let parts = if own { self.part_of.clone() } else { self.second_part_of.clone() };
-        for to in 0..self.nodes.len() {
-            let there = if own { self.nodes[to].own } else { self.nodes[to].second };
-            let addressed = copy.destination.is_multicast() || copy.destination == there;
-            if to == n || !addressed || parts[to] != parts[n] {
-                continue;
-            }
-            let copies = 1 + u8::from(self.random.permille(self.wire.duplicate_permille));
-            for _ in 0..copies {
-                let run = self.lost.entry((n, to, copy.payload[1])).or_default();
-                let bound = self.wire.loss_run;
-                if self.random.permille(self.wire.loss_permille) && (bound == 0 || *run < bound) {
-                    *run += 1;
-                    continue;
-                }
-                *run = 0;
-                let delay = self.random.below(u64::try_from(self.wire.delay_max.as_nanos()).unwrap() + 1);
-                self.sequence += 1;
-                let key = (self.now + Duration::from_nanos(delay), self.sequence);
-                self.flying.insert(key, (to, copy.source, copy.clone()));
-            }
-        }
-    }
-
     fn observed(&self, n: usize) -> Vec<ObservedLink> {
         let node = &self.nodes[n];
         let mut addresses =
@@ -648,6 +490,11 @@ impl World {
     /// The process runs, is not stalled, and has its link.
     pub(crate) fn healthy(&self, n: usize) -> bool {
         self.nodes[n].is_well()
+    }
+
+    /// The process runs, and would be master.
+    pub(crate) fn willing(&self, n: usize) -> bool {
+        self.nodes[n].router.as_ref().is_some_and(|router| router.maintenance().is_none())
     }
 
     /// The state of an instance of a machine.
