@@ -115,15 +115,25 @@ pub fn header() -> String {
     "global_defs {\n  script_user root\n}\n".to_owned()
 }
 
+fn program() -> Result<String> {
+    let program = std::env::var("LAB_KEEPALIVED").unwrap_or_else(|_| "keepalived".into());
+    if !program.contains('/') {
+        crate::command::find(&program)?;
+    }
+    Ok(program)
+}
+
 impl Keepalived {
     /// Starts keepalived's VRRP half with this configuration: the one of the distribution, or `LAB_KEEPALIVED`.
     #[track_caller]
     pub fn start(host: &Netns, config: &str) -> Result<Self> {
-        let program = std::env::var("LAB_KEEPALIVED").unwrap_or_else(|_| "keepalived".into());
-        if !program.contains('/') {
-            crate::command::find(&program)?;
-        }
-        Self::start_program(&program, host, config)
+        Self::start_program(&program()?, host, config, &["-D"])
+    }
+
+    /// The same without details in its log, as an operator would run it: for measurements.
+    #[track_caller]
+    pub fn start_terse(host: &Netns, config: &str) -> Result<Self> {
+        Self::start_program(&program()?, host, config, &[])
     }
 
     /// Starts one of version 2.4 or later, which knows what Debian's does not: the program `LAB_KEEPALIVED_NEW` names.
@@ -131,17 +141,18 @@ impl Keepalived {
     pub fn start_new(host: &Netns, config: &str) -> Result<Self> {
         let program = std::env::var("LAB_KEEPALIVED_NEW")
             .map_err(|_| Error::new("LAB_KEEPALIVED_NEW does not name a keepalived 2.4"))?;
-        Self::start_program(&program, host, config)
+        Self::start_program(&program, host, config, &["-D"])
     }
 
-    fn start_program(program: &str, host: &Netns, config: &str) -> Result<Self> {
+    fn start_program(program: &str, host: &Netns, config: &str, options: &[&str]) -> Result<Self> {
         let folder = TempDir::new()?;
         let file = folder.write("keepalived.conf", config)?;
         let place = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
         let file = file.to_string_lossy();
         let (pid, vrrp_pid, log) = (place("pid"), place("vrrp.pid"), folder.path().join("log"));
-        let argv = [program, "-n", "-l", "-D", "--vrrp", "-f", &file, "-p", &pid, "-r", &vrrp_pid];
-        let process = Process::start(host, &argv, &log)?;
+        // Without `-G` it also writes every line to the console of a machine that has no syslog, which takes its time.
+        let argv = [program, "-n", "-l", "-G", "--vrrp", "-f", &file, "-p", &pid, "-r", &vrrp_pid];
+        let process = Process::start(host, &[&argv, options].concat(), &log)?;
         Ok(Self { process, folder })
     }
 

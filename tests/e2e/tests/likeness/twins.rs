@@ -214,7 +214,7 @@ impl Twins {
         let file = self.left.folder.write("keepalived.conf", &self.text(&self.left)?)?;
         let place = |name: &str| self.left.folder.path().join(name).to_string_lossy().into_owned();
         let (file, pid, child) = (file.to_string_lossy(), place("pid"), place("child"));
-        let argv = ["keepalived", "-n", "-l", "-D", "-C", "-f", &file, "-p", &pid, "-c", &child];
+        let argv = ["keepalived", "-n", "-l", "-G", "-D", "-C", "-f", &file, "-p", &pid, "-c", &child];
         let log = self.left.folder.path().join("log");
         self.keepalived = Some(Process::start(&self.left.director, &argv, &log)?);
         self.holdfast = Some(Holdfast::start(&self.right.director, &self.text(&self.right)?)?);

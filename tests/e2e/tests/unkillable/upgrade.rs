@@ -149,8 +149,13 @@ fn a_stop_in_the_middle_of_an_upgrade_is_heard_and_leaves_nothing_behind() -> Re
         kill(watchdog, Signal::SIGTERM)?;
         let code = ours.process().wait_code(SECONDS_10)?;
         let told = std::io::read_to_string(upgrade.stderr.take().ok_or("no stderr")?)?;
-        assert!(told.contains("the daemon has ended"), "{told}");
-        assert_eq!(upgrade.wait()?.code(), Some(7));
+        // On a quick machine the new program may have been whole before the stop: then that was an ordinary one.
+        let upgraded = upgrade.wait()?.code();
+        let in_time = upgraded != Some(0);
+        assert!(
+            !in_time || upgraded == Some(7) && told.contains("the daemon has ended"),
+            "{upgraded:?}: {told}"
+        );
         let log = ours.log().tail(25);
         assert_eq!(code, 0, "round {round}, {pause:?} after the child's end:\n{log}");
         assert!(
@@ -158,7 +163,9 @@ fn a_stop_in_the_middle_of_an_upgrade_is_heard_and_leaves_nothing_behind() -> Re
             "round {round}, {pause:?} after the child's end: the address is left:\n{log}"
         );
         assert!(!run.join("holdfastd.pid").exists(), "round {round}:\n{log}");
-        ends[usize::from(ours.log().text().contains("taking the place of the version before"))] += 1;
+        if in_time {
+            ends[usize::from(ours.log().text().contains("taking the place of the version before"))] += 1;
+        }
     }
     assert!(ends[1] > 0, "no stop was heard by a successor: {ends:?}");
     Ok(())

@@ -94,7 +94,7 @@ impl Director {
         let file = make.file(routers);
         Ok(match make {
             Make::Holdfast => Self::Holdfast(Holdfast::start(host, &file)?),
-            Make::Keepalived => Self::Keepalived(Keepalived::start(host, &file)?),
+            Make::Keepalived => Self::Keepalived(Keepalived::start_terse(host, &file)?),
         })
     }
 

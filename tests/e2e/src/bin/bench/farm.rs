@@ -204,7 +204,8 @@ pub(crate) fn command(make: Make, file: &str, folder: &TempDir) -> Result<Vec<St
         }
         Make::Keepalived => {
             let (pid, checkers, vrrp) = (path("pid"), path("checkers.pid"), path("vrrp.pid"));
-            let options = ["-n", "-l", "-f", file, "-p", &pid, "-c", &checkers, "-r", &vrrp];
+            // Without `-G` it also writes every line to the console of a machine that has no syslog.
+            let options = ["-n", "-l", "-G", "-f", file, "-p", &pid, "-c", &checkers, "-r", &vrrp];
             [&["keepalived"], &options[..]].concat().into_iter().map(str::to_owned).collect()
         }
     };
