@@ -8,6 +8,7 @@ mod connections;
 mod kernel;
 mod leaving;
 mod pool;
+mod protocols;
 mod realserver;
 mod settings;
 mod steering;
