@@ -3,8 +3,8 @@
 //! A host is a network namespace ([`Netns`]); a wire is a bridge in a namespace of its own ([`Lan`]); programs run in
 //! hosts as [`Process`]es ([`Keepalived`] and [`Holdfast`] know those two programs). What happened is told by
 //! witnesses that know nothing of Holdfast: [`Capture`] (packets with the kernel's time stamps), [`Monitor`]
-//! (`ip monitor`), [`Netns::addresses`] (`ip -j addr`), [`arping()`] and a plain [`HttpServer`] and
-//! client. Every guard undoes its work when it is dropped, also when the test panics; what a killed test run left behind
+//! (`ip monitor`), [`Netns::addresses`] (`ip -j addr`), [`arping()`], a plain [`HttpServer`] and
+//! client, and a [`Browser`]. Every guard undoes its work when it is dropped, also when the test panics; what a killed test run left behind
 //! is swept by the next one. Nothing sleeps: tests wait for a condition with a limit ([`wait`]).
 //!
 //! ```no_run
@@ -23,6 +23,7 @@
 //! ```
 
 mod arping;
+mod browser;
 mod capture;
 mod certificate;
 mod command;
@@ -46,6 +47,7 @@ pub mod wait;
 use std::time::Duration;
 
 pub use arping::arping;
+pub use browser::{Asked, Browser};
 pub use capture::{Capture, Frame};
 pub use certificate::self_signed;
 pub use command::{Output, output, run};

@@ -1,8 +1,9 @@
 //! A program running in a host, killed with its guard.
 
+use std::fs::{File, OpenOptions};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
@@ -26,17 +27,33 @@ impl Process {
     /// Starts a program in a host.
     #[track_caller]
     pub fn start(host: &Netns, argv: &[&str], log: &Path) -> Result<Self> {
-        let mut command = Command::new("ip");
-        command.args(["netns", "exec", host.name(), "setpriv", "--pdeathsig", "KILL", "--"]).args(argv);
-        Self::spawn(command, argv.first().copied().unwrap_or_default(), log)
+        let file = open(log)?;
+        Self::spawn(host, argv, log, |command| command.stdin(Stdio::null()).stdout(file))
     }
 
-    fn spawn(mut command: Command, name: &str, log: &Path) -> Result<Self> {
-        let file = std::fs::OpenOptions::new().create(true).append(true).open(log)?;
-        let child = command
-            .stdin(Stdio::null())
-            .stdout(file.try_clone()?)
-            .stderr(file)
+    /// Starts a program that is talked with: what it reads and what it says are pipes, its errors go to its log file.
+    #[track_caller]
+    pub fn start_talking(
+        host: &Netns,
+        argv: &[&str],
+        log: &Path,
+    ) -> Result<(Self, (ChildStdin, ChildStdout))> {
+        let mut process =
+            Self::spawn(host, argv, log, |command| command.stdin(Stdio::piped()).stdout(Stdio::piped()))?;
+        let pipes = process.child.stdin.take().zip(process.child.stdout.take());
+        Ok((process, pipes.ok_or("a program with pipes has them")?))
+    }
+
+    fn spawn(
+        host: &Netns,
+        argv: &[&str],
+        log: &Path,
+        with: impl FnOnce(&mut Command) -> &mut Command,
+    ) -> Result<Self> {
+        let name = argv.first().copied().unwrap_or_default();
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", host.name(), "setpriv", "--pdeathsig", "KILL", "--"]).args(argv);
+        let child = with(command.stderr(open(log)?))
             .spawn()
             .map_err(|error| Error::new(format!("cannot start {name}: {error}")))?;
         Ok(Self { name: name.to_owned(), child, log: Log::new(log.to_path_buf()), status: None })
@@ -113,6 +130,10 @@ impl Drop for Process {
             let _ = self.kill_tree();
         }
     }
+}
+
+fn open(log: &Path) -> Result<File> {
+    Ok(OpenOptions::new().create(true).append(true).open(log)?)
 }
 
 /// Freezes all, children first so that no parent sees its child die, then kills all.

@@ -5,14 +5,28 @@ async function renew() {
   try {
     const answer = await fetch("body", { cache: "no-store" });
     if (!answer.ok) throw new Error(answer.status);
-    all.innerHTML = await answer.text();
+    const text = await answer.text();
+    // A button that is pressed stays until it is let go, or it would not have been clicked.
+    if (Date.now() - pressed < 15000) return;
+    const button = document.activeElement.closest("button[data-order]");
+    all.innerHTML = text;
     all.className = "";
+    if (button) choose(button.dataset);
     tell();
   } catch {
     all.className = "gone";
   }
 }
 setInterval(renew, 3000);
+let pressed = 0;
+addEventListener("pointerdown", (event) => { if (event.button === 0) pressed = Date.now(); });
+for (const end of ["pointerup", "pointercancel"]) addEventListener(end, () => setTimeout(() => { pressed = 0; }));
+// Who goes from button to button with the keyboard stays where they are.
+function choose({ order, server }) {
+  const buttons = [...all.querySelectorAll("button[data-order]")].filter((button) => button.dataset.server === server);
+  const same = buttons.find((button) => button.dataset.order === order) || buttons[0];
+  if (same) same.focus({ preventScroll: true });
+}
 
 // Orders, where they are taken. The token is kept for this tab, and goes nowhere but into the header.
 const ask = document.getElementById("ask");

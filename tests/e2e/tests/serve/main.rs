@@ -44,21 +44,26 @@ struct Stage {
     daemon: Holdfast,
     host: Netns,
     folder: TempDir,
-    _web: HttpServer,
+    web: HttpServer,
     _lan: Lan,
 }
 
 impl Stage {
     fn new(options: &[&str]) -> Result<Self> {
+        Self::with(CONFIG, options)
+    }
+
+    /// With more than the usual configuration.
+    fn with(config: &str, options: &[&str]) -> Result<Self> {
         lab::require_privileges()?;
         let lan = Lan::new()?;
         let host = lan.host("lb-1", &["192.0.2.1/24"])?;
         let web = HttpServer::start(&host, "127.0.0.1:8081", "ok")?;
-        let daemon = Holdfast::start(&host, CONFIG)?;
+        let daemon = Holdfast::start(&host, config)?;
         daemon.wait_state("VI_1", "master", LIMIT)?;
         let folder = TempDir::new()?;
         let serve = serve(&host, &daemon, &folder, options)?;
-        Ok(Self { serve, daemon, host, folder, _web: web, _lan: lan })
+        Ok(Self { serve, daemon, host, folder, web, _lan: lan })
     }
 
     fn get(&self, path: &str) -> Result<Reply> {
@@ -178,7 +183,7 @@ fn health(host: &Netns) -> Result<u16> {
 /// Who measures learns that there is nothing to measure, and is served again without anybody's help.
 #[test]
 fn a_daemon_that_is_away_and_comes_back() -> Result {
-    let Stage { mut serve, daemon, host, folder: _folder, _web, _lan } =
+    let Stage { mut serve, daemon, host, folder: _folder, web: _web, _lan } =
         Stage::new(&["--listen=127.0.0.1:9650"])?;
     let left = daemon.kill()?;
     wait::until("503", LIMIT, || Ok(health(&host)? == 503))?;
@@ -201,7 +206,7 @@ fn on_a_socket_of_the_file_system() -> Result {
     let folder = TempDir::new()?;
     let path = folder.path().join("serve.sock").to_string_lossy().into_owned();
     let listen = format!("--listen=unix:{path}");
-    let Stage { mut serve, daemon, host, folder: _own, _web, _lan } = Stage::new(&[&listen])?;
+    let Stage { mut serve, daemon, host, folder: _own, web: _web, _lan } = Stage::new(&[&listen])?;
     let ask = ["curl", "-s", "--unix-socket", &path, "http://lb-1/health"];
     assert_eq!(host.run(&ask)?, "ok\n");
     // One that is listened on is not taken away; one that was left behind is.

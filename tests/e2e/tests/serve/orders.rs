@@ -8,10 +8,17 @@ use serde_json::{Value, json};
 
 use crate::{ADDRESS, LIMIT, Stage};
 
-const TOKEN: &str = "correct-horse-battery";
+pub(crate) const TOKEN: &str = "correct-horse-battery";
+
+/// The option that names a file with the token.
+pub(crate) fn token_file(folder: &TempDir) -> Result<String> {
+    let file = folder.write("token", &format!("{TOKEN}\n"))?;
+    fs::set_permissions(&file, Permissions::from_mode(0o600))?;
+    Ok(format!("--token-file={}", file.display()))
+}
 
 /// Who stands in the status of the first server's orders, by kind and reason.
-fn standing(stage: &Stage) -> Result<Value> {
+pub(crate) fn standing(stage: &Stage) -> Result<Value> {
     let status = stage.daemon.status()?;
     let orders = &status["checker"]["virtual_servers"][0]["real_servers"][0]["overrides"];
     let shown = |order: &Value| json!([order["kind"], order["reason"]]);
@@ -28,10 +35,7 @@ fn post(stage: &Stage, order: &str, token: &str, body: &str) -> Result<String> {
 #[test]
 fn a_server_is_drained_and_enabled_by_who_has_the_token() -> Result {
     let folder = TempDir::new()?;
-    let file = folder.write("token", &format!("{TOKEN}\n"))?;
-    fs::set_permissions(&file, Permissions::from_mode(0o600))?;
-    let option = format!("--token-file={}", file.display());
-    let stage = Stage::new(&["--listen=127.0.0.1:9650", &option])?;
+    let stage = Stage::new(&["--listen=127.0.0.1:9650", &token_file(&folder)?])?;
     stage.wait_verdicts()?;
     let body = r#"{"server": "192.0.2.100:80/127.0.0.1:8081", "reason": "new disk"}"#;
 
