@@ -1,10 +1,13 @@
 //! What the machine has.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use common::netlink::link::Mac;
+
+/// An address, and the interface that it is on.
+pub(super) type Place = (IpAddr, String);
 
 /// All that the rules look at. What could not be found out is missing, and no rule complains of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -18,9 +21,9 @@ pub(super) struct Facts {
     pub(super) settings: BTreeMap<String, i64>,
     /// Parts of the kernel that were looked for, and whether they are there or can be loaded.
     pub(super) modules: BTreeMap<String, bool>,
-    /// Virtual addresses that this machine holds, and who else on the wire answers for them.
-    pub(super) held: BTreeSet<Ipv4Addr>,
-    pub(super) answers: BTreeMap<Ipv4Addr, BTreeSet<Mac>>,
+    /// Addresses that this machine holds, and who else on the wire answers for the virtual ones.
+    pub(super) held: BTreeSet<Place>,
+    pub(super) answers: BTreeMap<Place, BTreeSet<Mac>>,
     /// The states of the instances of a daemon that runs.
     pub(super) states: BTreeMap<String, String>,
     /// Whether the kernel's clock is in step with others.

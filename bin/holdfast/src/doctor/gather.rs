@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -16,7 +15,7 @@ use serde_json::Value;
 
 use super::facts::{Facts, LinkFact, Manager};
 use super::wants::Wants;
-use super::{arp, rules};
+use super::{rules, wire};
 
 /// Who owns nothing.
 const NOBODY: u32 = 65534;
@@ -42,8 +41,11 @@ pub(super) fn gather(wants: &Wants, run_dir: &Path) -> Facts {
     if root {
         facts.lacking = lacking();
         facts.closed_chains = closed_chains();
-        match arp::probe(&rules::probed(wants)) {
-            Ok(answers) => facts.answers = answers,
+        match wire::ask(&rules::probed(wants, &facts)) {
+            Ok(heard) => {
+                facts.answers = heard.answers;
+                facts.skipped.extend(heard.skipped);
+            }
             Err(error) => facts.skipped.push(format!("duplicate addresses on the wire: {error}")),
         }
     } else {
@@ -63,7 +65,10 @@ fn links(facts: &mut Facts) {
         facts.skipped.push("interfaces: no netlink".to_owned());
         return;
     };
+    let held = address::list(&mut socket).unwrap_or_default();
     for link in link::list(&mut socket).unwrap_or_default() {
+        let own = held.iter().filter(|held| held.interface == link.index);
+        facts.held.extend(own.map(|held| (held.address, link.name.clone())));
         let driver = fs::read_link(format!("/sys/class/net/{}/device/driver", link.name)).ok();
         let driver = driver.and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
         let fact = LinkFact {
@@ -77,14 +82,6 @@ fn links(facts: &mut Facts) {
         };
         facts.links.insert(link.name, fact);
     }
-    let held = address::list(&mut socket).unwrap_or_default();
-    facts.held = held
-        .iter()
-        .filter_map(|held| match held.address {
-            IpAddr::V4(address) => Some(address),
-            IpAddr::V6(_) => None,
-        })
-        .collect();
 }
 
 /// Who says in its run directory that it configures the interface. (Of another network namespace these say nothing.)

@@ -1,14 +1,16 @@
 //! `holdfast doctor`: the machine against the configuration.
 //!
-//! What the configuration wants (`wants`) and what the machine has (`facts`, gathered by `gather` and `arp`) go through
+//! What the configuration wants (`wants`) and what the machine has (`facts`, gathered by `gather` and `wire`) go through
 //! a table of rules (`rules`, pure), each of which says what is wrong and the command that mends it. Nothing is changed
 //! and the daemon need not run.
 
 mod arp;
 mod facts;
 mod gather;
+mod neighbour;
 mod rules;
 mod wants;
+mod wire;
 
 use common::config::{Diagnostics, Document, LoadErrorKind, Sources};
 use common::exit::Exit;

@@ -1,8 +1,9 @@
 //! The rules: what is wanted, what is there, what is wrong. Each is one function and knows nothing of the others.
 
-use std::net::Ipv4Addr;
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 
-use super::facts::{Facts, LinkFact, Manager};
+use super::facts::{Facts, LinkFact, Manager, Place};
 use super::wants::{Instance, Wants};
 
 /// How bad it is.
@@ -209,7 +210,7 @@ fn rp_filter(wants: &Wants, facts: &Facts, found: &mut Found<'_>) {
 
 fn arp(wants: &Wants, facts: &Facts, found: &mut Found<'_>) {
     for instance in &wants.instances {
-        for (address, link) in &instance.addresses {
+        for (address, link) in instance.addresses.iter().filter(|(address, _)| address.is_ipv4()) {
             let quiet = facts.links.get(link).is_some_and(|link| link.loopback || link.kind == "dummy");
             if quiet && *link != instance.link && effective(facts, "arp_ignore", &instance.link) > 0 {
                 found.add(
@@ -240,17 +241,19 @@ fn conntrack(wants: &Wants, facts: &Facts, found: &mut Found<'_>) {
 }
 
 fn duplicates(wants: &Wants, facts: &Facts, found: &mut Found<'_>) {
-    let addresses =
-        wants.instances.iter().flat_map(|i| i.addresses.iter().map(move |(address, _)| (i, address)));
-    for (instance, address) in addresses {
-        let Some(answers) = facts.answers.get(address).filter(|answers| !answers.is_empty()) else {
-            continue;
-        };
+    let places = wants.instances.iter().flat_map(|i| i.addresses.iter().map(move |place| (i, place)));
+    for (instance, (address, link)) in places {
+        let wire = wire(facts, instance, link);
+        let answers = facts.answers.get(&(*address, wire.to_owned()));
+        let Some(answers) = answers.filter(|answers| !answers.is_empty()) else { continue };
         let who: Vec<String> = answers.iter().map(ToString::to_string).collect();
         let who = who.join(" and ");
-        let mend =
-            format!("find who it is: arping -I {} {address}; take the address away there", instance.link);
-        if facts.held.contains(address) {
+        let look = match address {
+            IpAddr::V4(_) => format!("arping -I {wire} {address}"),
+            IpAddr::V6(_) => format!("ping -c 1 {address}%{wire}; ip -6 neigh show {address}"),
+        };
+        let mend = format!("find who it is: {look}; take the address away there");
+        if is_here(facts, *address, [link, wire]) {
             found.add(Severity::Error, format!("{address} is here and {who} answers for it too"), mend);
         } else if answers.len() > 1 {
             found.add(Severity::Error, format!("{address} is answered for by several: {who}"), mend);
@@ -262,6 +265,19 @@ fn duplicates(wants: &Wants, facts: &Facts, found: &mut Found<'_>) {
             found.add(Severity::Warning, what, mend);
         }
     }
+}
+
+/// Where the wire is asked for an address: where it is put, if that is a wire. (Not with a virtual router's own hardware
+/// address: switches would look for the router here.)
+fn wire<'a>(facts: &Facts, instance: &'a Instance, link: &'a str) -> &'a str {
+    let is_wire = facts.links.get(link).is_some_and(|link| !link.loopback && link.kind != "dummy");
+    if is_wire && !instance.virtual_mac { link } else { &instance.link }
+}
+
+/// Whether this machine has an address. One of a link is another one on another link.
+fn is_here(facts: &Facts, address: IpAddr, links: [&str; 2]) -> bool {
+    let of_link = matches!(address, IpAddr::V6(address) if address.is_unicast_link_local());
+    facts.held.iter().any(|(held, link)| *held == address && (!of_link || links.contains(&link.as_str())))
 }
 
 /// The hardware address of a virtual router (RFC 9568 section 7.3).
@@ -377,13 +393,10 @@ fn firewall(wants: &Wants, facts: &Facts, found: &mut Found<'_>) {
     }
 }
 
-/// The first address of each instance, for probes.
-pub(super) fn probed(wants: &Wants) -> Vec<(Ipv4Addr, String)> {
-    wants
-        .instances
-        .iter()
-        .flat_map(|i| i.addresses.iter().map(|(address, _)| (*address, i.link.clone())))
-        .collect()
+/// The addresses that the wire is asked for, and where.
+pub(super) fn probed(wants: &Wants, facts: &Facts) -> BTreeSet<Place> {
+    let places = wants.instances.iter().flat_map(|i| i.addresses.iter().map(move |place| (i, place)));
+    places.map(|(i, (address, link))| (*address, wire(facts, i, link).to_owned())).collect()
 }
 
 #[cfg(test)]

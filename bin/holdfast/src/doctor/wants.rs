@@ -1,7 +1,6 @@
 //! What a configuration wants of the machine.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
 use checker::checks::Kind;
@@ -9,6 +8,8 @@ use common::config::Sources;
 use common::config::global::Global;
 use common::ipvs::Forward;
 use vrrp::plan::{Tracked, Transport};
+
+use super::facts::Place;
 
 /// All of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -38,8 +39,8 @@ pub(super) struct Instance {
     pub(super) signed: bool,
     pub(super) virtual_mac: bool,
     pub(super) accept: bool,
-    /// Virtual IPv4 addresses and the interfaces that they are on.
-    pub(super) addresses: Vec<(Ipv4Addr, String)>,
+    /// Virtual addresses and the interfaces that they are on.
+    pub(super) addresses: Vec<Place>,
 }
 
 /// Something that is run.
@@ -82,10 +83,7 @@ impl Wants {
         for i in &plan.instances {
             let by = format!("instance {}", i.name);
             let link = i.key.link.as_str();
-            let addresses = i.addresses.iter().filter_map(|a| match a.address {
-                IpAddr::V4(address) => Some((address, a.link.as_str().to_owned())),
-                IpAddr::V6(_) => None,
-            });
+            let addresses = i.addresses.iter().map(|a| (a.address, a.link.as_str().to_owned()));
             let ways = i.also_via.iter().map(|via| (via.link.as_str(), &via.transport));
             for (link, transport) in ways.chain([(link, &i.transport)]) {
                 self.link(link, &by);

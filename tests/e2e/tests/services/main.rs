@@ -5,6 +5,7 @@ use std::time::Duration;
 use lab::uml::Uml;
 
 mod connections;
+mod doctor;
 mod kernel;
 mod leaving;
 mod pool;

@@ -1,4 +1,5 @@
 use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use common::netlink::link::Mac;
@@ -14,7 +15,7 @@ fn wants() -> Wants {
         link: "eth0".into(),
         multicast: true,
         accept: true,
-        addresses: vec![(address, "eth0".into())],
+        addresses: vec![(address.into(), "eth0".into())],
         ..Instance::default()
     };
     Wants {
@@ -139,18 +140,20 @@ fn settings_that_keep_traffic_away() {
 
 #[test]
 fn somebody_else_answers() {
-    let address = Ipv4Addr::new(192, 0, 2, 100);
-    let answered = move |macs: &'static [[u8; 6]]| {
+    let place: Place = (Ipv4Addr::new(192, 0, 2, 100).into(), "eth0".into());
+    let answered = |macs: &'static [[u8; 6]]| {
+        let place = place.clone();
         move |facts: &mut Facts| {
-            facts.answers.insert(address, macs.iter().map(|mac| Mac(*mac)).collect());
+            facts.answers.insert(place.clone(), macs.iter().map(|mac| Mac(*mac)).collect());
         }
     };
     let (a, both) = (&[[2, 0, 0, 0, 0, 1]], &[[2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]]);
     one(&said(as_is, answered(a)), "duplicates", Severity::Warning, "arping -I eth0 192.0.2.100");
     one(&said(as_is, answered(both)), "duplicates", Severity::Error, "arping");
-    let state = move |state: &'static str, macs| {
+    let state = |state: &'static str, macs| {
+        let answered = answered(macs);
         move |facts: &mut Facts| {
-            answered(macs)(facts);
+            answered(facts);
             facts.states.insert("VI_1".into(), state.into());
         }
     };
@@ -159,10 +162,57 @@ fn somebody_else_answers() {
     one(&said(as_is, state("fault", a)), "duplicates", Severity::Warning, "arping");
     let here = |facts: &mut Facts| {
         state("master", a)(facts);
-        facts.held.insert(address);
+        facts.held.insert((place.0, "eth1".into()));
     };
     one(&said(as_is, here), "duplicates", Severity::Error, "arping");
     assert_eq!(said(as_is, answered(&[[0, 0, 0x5e, 0, 1, 51]])), [], "a virtual router");
+}
+
+/// An address of a link is another one on another link: routers like to have the same on each.
+#[test]
+fn somebody_else_answers_for_an_address_of_a_link() {
+    let place = |link: &str| -> Place { ("fe80::1".parse().unwrap(), link.to_owned()) };
+    let on = |wants: &mut Wants| wants.instances[0].addresses = vec![place("eth0")];
+    let answered = |facts: &mut Facts| {
+        facts.answers.insert(place("eth0"), [Mac([2, 0, 0, 0, 0, 1])].into());
+    };
+    let elsewhere = |facts: &mut Facts| {
+        answered(facts);
+        facts.held.insert(place("eth1"));
+    };
+    one(&said(on, elsewhere), "duplicates", Severity::Warning, "ping -c 1 fe80::1%eth0");
+    let here = |facts: &mut Facts| {
+        answered(facts);
+        facts.held.insert(place("eth0"));
+    };
+    one(&said(on, here), "duplicates", Severity::Error, "ip -6 neigh show fe80::1");
+    let other = |facts: &mut Facts| {
+        facts.answers.insert(place("eth1"), [Mac([2, 0, 0, 0, 0, 1])].into());
+    };
+    assert_eq!(said(on, other), [], "nobody asked there");
+}
+
+#[test]
+fn the_wire_is_asked_where_there_is_one() {
+    let asked = |want: &dyn Fn(&mut Wants)| {
+        let (mut wants, mut facts) = (wants(), facts());
+        want(&mut wants);
+        for (name, kind) in [("eth1", ""), ("dummy0", "dummy"), ("vrrp.51", "macvlan")] {
+            let link = LinkFact { kind: kind.into(), ..facts.links["eth0"].clone() };
+            facts.links.insert(name.into(), link);
+        }
+        probed(&wants, &facts).into_iter().map(|(_, link)| link).collect::<Vec<_>>()
+    };
+    let on = |link: &'static str| move |wants: &mut Wants| wants.instances[0].addresses[0].1 = link.into();
+    assert_eq!(asked(&as_is), ["eth0"]);
+    assert_eq!(asked(&on("eth1")), ["eth1"]);
+    assert_eq!(asked(&on("dummy0")), ["eth0"], "nobody is there");
+    assert_eq!(asked(&on("gone")), ["eth0"]);
+    let mac = |wants: &mut Wants| {
+        on("vrrp.51")(wants);
+        wants.instances[0].virtual_mac = true;
+    };
+    assert_eq!(asked(&mac), ["eth0"], "its hardware address is the master's");
 }
 
 #[test]
