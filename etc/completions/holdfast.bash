@@ -555,7 +555,7 @@ _holdfast() {
             return 0
             ;;
         holdfast__subcmd__realserver)
-            opts="-c -h --vip --mode --tunnel --port --device --state --config --run-dir --color --help up down check"
+            opts="-c -h --vip --mode --tunnel --over --port --device --state --config --run-dir --color --help up down check"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -571,6 +571,10 @@ _holdfast() {
                     ;;
                 --tunnel)
                     COMPREPLY=($(compgen -W "ipip gue gre" -- "${cur}"))
+                    return 0
+                    ;;
+                --over)
+                    COMPREPLY=($(compgen -W "ipv4 ipv6" -- "${cur}"))
                     return 0
                     ;;
                 --port)

@@ -130,6 +130,8 @@ tun\t'Tunnels'"
 complete -c holdfast -n "__fish_holdfast_using_subcommand realserver" -l tunnel -d 'The kind of tunnel' -r -f -a "ipip\t'IP in IP'
 gue\t'Generic UDP encapsulation'
 gre\t'Generic routing encapsulation'"
+complete -c holdfast -n "__fish_holdfast_using_subcommand realserver" -l over -d 'The family of the packets that the tunnel is made of: that of this machine\'s address in the director\'s configuration [default: that of the virtual address]' -r -f -a "ipv4\t'IPv4'
+ipv6\t'IPv6'"
 complete -c holdfast -n "__fish_holdfast_using_subcommand realserver" -l port -d 'The UDP port of gue' -r
 complete -c holdfast -n "__fish_holdfast_using_subcommand realserver" -l device -d 'The interface that holds the addresses: lo, or the tunnel\'s end' -r
 complete -c holdfast -n "__fish_holdfast_using_subcommand realserver" -l state -d 'Where it is remembered what was there before' -r -F

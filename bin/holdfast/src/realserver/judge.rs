@@ -111,12 +111,12 @@ pub(super) fn findings(wish: &Wish, found: &Found) -> Vec<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::wish::MARK;
+    use super::super::wish::{MARK, Over};
     use super::*;
 
     fn wish(vips: &[&str], tunnel: Option<Tunnel>) -> Wish {
         let vips: Vec<IpAddr> = vips.iter().map(|vip| vip.parse().unwrap()).collect();
-        Wish::new(&vips, tunnel, None).unwrap()
+        Wish::new(&vips, tunnel, None, None).unwrap()
     }
 
     /// A machine on which nothing is wrong.
@@ -202,24 +202,37 @@ mod tests {
         assert_eq!(mend(&gue, |found| found.ports.clear()), ["modprobe fou && ip fou add port 6081 gue"]);
         let gre = wish(&["192.0.2.1"], Some(Tunnel::Gre));
         assert_eq!(mend(&gre, |found| found.links.retain(|name, _| name != "gre0")), ["modprobe ip_gre"]);
-        let odd = Wish::new(&dr.vips, None, Some("dummy7")).unwrap();
+        let odd = Wish::new(&dr.vips, None, None, Some("dummy7")).unwrap();
         assert_eq!(findings(&odd, &healthy(&dr))[0].mend, "ip link add dummy7 type dummy");
     }
 
     #[test]
     fn ipv6_alone_needs_no_arp_and_its_own_tunnel() {
-        let wish = wish(&["2001:db8::1"], Some(Tunnel::Ipip));
-        assert_eq!(wish.settings(), []);
-        assert_eq!(wish.ends().len(), 1);
+        let vips = ["2001:db8::1".parse().unwrap()];
+        for (over, device) in [(None, "ip6tnl0"), (Some(Over::Ipv6), "ip6tnl0"), (Some(Over::Ipv4), "sit0")] {
+            let wish = Wish::new(&vips, Some(Tunnel::Ipip), over, None).unwrap();
+            assert_eq!(wish.settings(), []);
+            let ends: Vec<_> = wish.ends().into_iter().map(|end| end.device).collect();
+            assert_eq!((ends.as_slice(), wish.device(&vips[0])), (&[device][..], device));
+        }
+        // Both families beside each other.
+        let both = ["192.0.2.1".parse().unwrap(), vips[0]];
+        let both = Wish::new(&both, Some(Tunnel::Ipip), Some(Over::Ipv4), None).unwrap();
+        let ends: Vec<_> = both.ends().into_iter().map(|end| end.device).collect();
+        assert_eq!(ends, ["tunl0", "sit0"]);
     }
 
     #[test]
     fn what_cannot_work_is_refused() {
-        let new = |vip: &str, tunnel, device| Wish::new(&[vip.parse().unwrap()], tunnel, device);
+        let new = |vip: &str, tunnel, device| Wish::new(&[vip.parse().unwrap()], tunnel, None, device);
         assert!(new("127.0.0.1", None, None).unwrap_err().contains("virtual address"));
         assert!(new("2001:db8::1", Some(Tunnel::Gre), None).unwrap_err().contains("ipip only"));
         assert!(new("192.0.2.1", None, Some("a/b")).unwrap_err().contains("interface"));
         assert!(new("192.0.2.1", Some(Tunnel::Gre), Some("lo")).unwrap_err().contains("tunnel"));
+        let over = |vip: &str, tunnel, over| Wish::new(&[vip.parse().unwrap()], tunnel, Some(over), None);
+        let ipip = Some(Tunnel::Ipip);
+        assert!(over("192.0.2.1", ipip, Over::Ipv6).unwrap_err().contains("over IPv4 only"));
+        assert!(over("192.0.2.1", None, Over::Ipv4).unwrap_err().contains("--mode tun"));
         assert_ne!(MARK, common::netlink::address::MARK, "the daemon removes what has its mark");
     }
 }

@@ -19,7 +19,7 @@ use crate::output::Output;
 use judge::Finding;
 use machine::Machine;
 use state::State;
-use wish::{Tunnel, Wish};
+use wish::{Over, Tunnel, Wish};
 
 /// What is asked for.
 #[derive(Debug, clap::Args)]
@@ -36,6 +36,10 @@ pub(crate) struct RealServer {
     /// The kind of tunnel
     #[arg(long, value_enum, default_value_t = Kind::Ipip)]
     tunnel: Kind,
+    /// The family of the packets that the tunnel is made of: that of this machine's address in the director's
+    /// configuration [default: that of the virtual address]
+    #[arg(long, value_enum, value_name = "FAMILY")]
+    over: Option<Family>,
     /// The UDP port of gue
     #[arg(long, default_value_t = 6080, value_parser = clap::value_parser!(u16).range(1..))]
     port: u16,
@@ -78,6 +82,15 @@ enum Kind {
     Gre,
 }
 
+/// Families of addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Family {
+    /// IPv4
+    Ipv4,
+    /// IPv6
+    Ipv6,
+}
+
 /// Does it, and says what was done.
 pub(crate) fn run(how: &RealServer, output: &mut Output) -> Exit {
     let tunnel = (how.mode == Mode::Tun).then_some(match how.tunnel {
@@ -85,7 +98,11 @@ pub(crate) fn run(how: &RealServer, output: &mut Output) -> Exit {
         Kind::Gue => Tunnel::Gue(how.port),
         Kind::Gre => Tunnel::Gre,
     });
-    let done = Wish::new(&how.vip, tunnel, how.device.as_deref())
+    let over = how.over.map(|family| match family {
+        Family::Ipv4 => Over::Ipv4,
+        Family::Ipv6 => Over::Ipv6,
+    });
+    let done = Wish::new(&how.vip, tunnel, over, how.device.as_deref())
         .map_err(|why| (Exit::Config, why))
         .and_then(|wish| match how.what {
             What::Up => up(how, &wish, output),

@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     fn wish(vip: &str) -> Wish {
-        Wish::new(&[vip.parse().unwrap()], None, None).unwrap()
+        Wish::new(&[vip.parse().unwrap()], None, None, None).unwrap()
     }
 
     fn found(value: u8) -> Found {

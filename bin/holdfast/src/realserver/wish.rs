@@ -10,6 +10,8 @@ pub(super) const MARK: u8 = 73;
 pub(super) struct Wish {
     pub(super) vips: Vec<IpAddr>,
     pub(super) tunnel: Option<Tunnel>,
+    /// IPv6 addresses come in packets of IPv4, because the director knows this machine by an IPv4 address.
+    over_ipv4: bool,
     /// Who holds the addresses, if not the usual one.
     device: Option<String>,
 }
@@ -20,6 +22,13 @@ pub(super) enum Tunnel {
     Ipip,
     Gue(u16),
     Gre,
+}
+
+/// The family of the packets that a tunnel is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Over {
+    Ipv4,
+    Ipv6,
 }
 
 /// A setting under `/proc/sys`, and what it must be.
@@ -56,7 +65,13 @@ pub(super) struct End {
 }
 
 impl Wish {
-    pub(super) fn new(vips: &[IpAddr], tunnel: Option<Tunnel>, device: Option<&str>) -> Result<Self, String> {
+    /// Without a word on what the tunnel is made of, each address comes in packets of its own family.
+    pub(super) fn new(
+        vips: &[IpAddr],
+        tunnel: Option<Tunnel>,
+        over: Option<Over>,
+        device: Option<&str>,
+    ) -> Result<Self, String> {
         for vip in vips {
             if vip.is_loopback() || vip.is_unspecified() || vip.is_multicast() {
                 return Err(format!("{vip} cannot be a virtual address"));
@@ -64,6 +79,12 @@ impl Wish {
             if vip.is_ipv6() && matches!(tunnel, Some(Tunnel::Gue(_) | Tunnel::Gre)) {
                 return Err(format!("{vip}: an IPv6 address comes through a tunnel of type ipip only"));
             }
+            if vip.is_ipv4() && over == Some(Over::Ipv6) {
+                return Err(format!("{vip}: an IPv4 address comes through a tunnel over IPv4 only"));
+            }
+        }
+        if over.is_some() && tunnel.is_none() {
+            return Err("--over is for tunnels: --mode tun".to_owned());
         }
         if device.is_some() && tunnel.is_some() {
             return Err("with a tunnel, its end holds the addresses".to_owned());
@@ -74,19 +95,25 @@ impl Wish {
         let mut vips = vips.to_vec();
         vips.sort_unstable();
         vips.dedup();
-        Ok(Self { vips, tunnel, device: device.map(ToOwned::to_owned) })
+        Ok(Self { vips, tunnel, over_ipv4: over == Some(Over::Ipv4), device: device.map(ToOwned::to_owned) })
     }
 
     /// Who holds an address. The end of a tunnel does, because the kernel drops what comes in where there is no address
     /// at all, unless `rp_filter` is off altogether.
     pub(super) fn device(&self, vip: &IpAddr) -> &str {
-        let end = match self.tunnel {
-            None => "lo",
-            Some(_) if vip.is_ipv6() => "ip6tnl0",
-            Some(Tunnel::Ipip | Tunnel::Gue(_)) => "tunl0",
-            Some(Tunnel::Gre) => "gre0",
-        };
+        let end = self.end(vip).map_or("lo", |end| end.device);
         self.device.as_deref().unwrap_or(end)
+    }
+
+    /// Where the tunnel ends that an address comes through.
+    fn end(&self, vip: &IpAddr) -> Option<End> {
+        Some(match (self.tunnel?, vip) {
+            (Tunnel::Gre, IpAddr::V4(_)) => End { device: "gre0", module: "ip_gre" },
+            // What comes out of UDP is IP in IP.
+            (Tunnel::Ipip | Tunnel::Gue(_), IpAddr::V4(_)) => End { device: "tunl0", module: "ipip" },
+            (_, IpAddr::V6(_)) if self.over_ipv4 => End { device: "sit0", module: "sit" },
+            (_, IpAddr::V6(_)) => End { device: "ip6tnl0", module: "ip6_tunnel" },
+        })
     }
 
     fn has_v4(&self) -> bool {
@@ -114,7 +141,7 @@ impl Wish {
         }
         // The larger one of this and that of all interfaces counts, and 2 is the loose one: no other interface is
         // made less strict.
-        for end in self.ends().iter().filter(|end| end.device != "ip6tnl0") {
+        if let Some(end) = self.end_of(IpAddr::is_ipv4) {
             settings.push(setting(
                 format!("net/ipv4/conf/{}/rp_filter", end.device),
                 2,
@@ -127,15 +154,12 @@ impl Wish {
 
     /// Where tunnels end.
     pub(super) fn ends(&self) -> Vec<End> {
-        let v4 = match self.tunnel {
-            None => None,
-            // What comes out of UDP is IP in IP.
-            Some(Tunnel::Ipip | Tunnel::Gue(_)) => Some(End { device: "tunl0", module: "ipip" }),
-            Some(Tunnel::Gre) => Some(End { device: "gre0", module: "ip_gre" }),
-        };
-        let v6 = self.tunnel.filter(|_| self.vips.iter().any(IpAddr::is_ipv6));
-        let v6 = v6.map(|_| End { device: "ip6tnl0", module: "ip6_tunnel" });
-        v4.filter(|_| self.has_v4()).into_iter().chain(v6).collect()
+        self.end_of(IpAddr::is_ipv4).into_iter().chain(self.end_of(IpAddr::is_ipv6)).collect()
+    }
+
+    /// That of one family, if there are addresses of it.
+    fn end_of(&self, family: fn(&IpAddr) -> bool) -> Option<End> {
+        self.vips.iter().find(|vip| family(vip)).and_then(|vip| self.end(vip))
     }
 
     /// The UDP port that is opened.
