@@ -90,9 +90,23 @@ pub struct Alerts {
     pub kinds: Kinds,
 }
 
+/// What the section is called.
+pub(crate) const SECTION: &str = "alerts";
+
+/// Reads `alert` of an object: whether mail is sent about it, whatever is usual for its kind. Asking for mail where
+/// nobody is to get any is a fault, for whoever sees the whole text: a child's share never has the section.
+pub fn wish(t: &mut Table<'_>, d: &mut Diagnostics) -> Option<bool> {
+    let alert = t.optional::<bool>("alert", d)?;
+    if alert.value && d.is_absent(SECTION) {
+        d.error(alert.span, "`alert = true` has no effect: there is no section [alerts], so no mail is sent")
+            .hint("write [alerts] with `to` (the recipients) and `server`, or leave `alert` out");
+    }
+    Some(alert.value)
+}
+
 /// Reads `[alerts]`; `None` where there is none, or a faulty one.
 pub fn plan(root: &mut Table<'_>, d: &mut Diagnostics) -> Option<Alerts> {
-    let mut t = root.table("alerts", d)?;
+    let mut t = root.table(SECTION, d)?;
     let to = recipients(&mut t, d);
     let from = t.optional::<String>("from", d).and_then(|from| address(from, d));
     let words = [("starttls", Encryption::StartTls), ("tls", Encryption::Tls), ("none", Encryption::None)];

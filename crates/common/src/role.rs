@@ -41,11 +41,15 @@ pub struct Checked {
     pub document: Document,
 }
 
+/// Sections without which a key of another section means nothing.
+const RELIED_ON: [&str; 1] = [crate::alerts::SECTION];
+
 /// Checks a whole configuration: every role's share, the common share, and that nothing is left over.
 /// Faults are in `diagnostics` afterwards.
 pub fn check(roles: &[Role], sources: &Sources, diagnostics: &mut Diagnostics) -> Checked {
     let document = Document::parse(sources, diagnostics);
     let mut root = document.root();
+    diagnostics.note_absent(RELIED_ON.into_iter().filter(|section| !root.has(section)));
     let global = crate::config::global::plan(&mut root, diagnostics);
     let common = root.asked().to_vec();
     let (mut needs, mut sections) = (Vec::new(), Vec::new());

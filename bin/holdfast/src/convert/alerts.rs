@@ -92,15 +92,20 @@ pub(super) fn finish(site: &mut Site) {
     let services = mail.checker.or(mail.all).unwrap_or(false);
     let servers = mail.checker.or(mail.all).unwrap_or(true);
     if mail.table.get("server").is_none() || mail.table.get("to").is_none() {
-        let said = !mail.table.is_empty();
+        let mut said = !mail.table.is_empty();
         mail.table = Table::default();
         for table in site.instances.iter_mut().chain(&mut site.groups).chain(&mut site.services) {
-            table.take("alert");
-            table.children.iter_mut().for_each(|server| drop(server.take("alert")));
+            // `holdfast check` refuses a wish for mail that nobody is to get.
+            said |= table.take("alert").is_some();
+            for server in &mut table.children {
+                said |= server.take("alert").is_some();
+            }
         }
         if said {
             site.remark(
-                "keepalived sends no mail without both smtp_server and notification_email".to_owned(),
+                "keepalived sends no mail without both smtp_server and notification_email: smtp_alert and the \
+                 other words about mail are left out"
+                    .to_owned(),
             );
         }
         return;

@@ -85,6 +85,24 @@ fn what_keepalived_means_without_saying_so_is_said() {
     }
 }
 
+/// `faults` would tell: mail that nobody is to get is refused where it is asked for.
+#[test]
+fn mail_that_keepalived_does_not_send_is_not_asked_for_and_that_is_said() {
+    let why = "# keepalived sends no mail without both smtp_server and notification_email";
+    let toml = instance_with("smtp_alert");
+    assert!(!toml.contains("alert = true") && toml.contains(why), "{toml}");
+    let mail = "global_defs {\n smtp_server 192.0.2.25\n smtp_alert\n}\n";
+    let servers = "virtual_server 192.0.2.1 80 {\n protocol TCP\n smtp_alert\n real_server 192.0.2.2 80 {\n \
+                   smtp_alert\n TCP_CHECK {\n }\n}\n}\n";
+    let group = "vrrp_sync_group G {\n group {\n V\n }\n smtp_alert\n}\n\
+                 vrrp_instance V {\n interface eth0\n virtual_router_id 7\n virtual_ipaddress {\n 192.0.2.1/24\n }\n}\n";
+    for text in [servers.to_owned(), group.to_owned(), format!("{mail}{servers}"), format!("{mail}{group}")] {
+        let (toml, said) = one(&text);
+        assert_eq!(faults(&toml), "", "{toml}\n{said}");
+        assert!(!toml.contains("alert = true") && toml.contains(why), "{toml}");
+    }
+}
+
 #[test]
 fn a_mistyped_keyword_is_told_with_the_one_that_is_meant() {
     let (toml, said) = one("vrrp_instance V {\n interfce eth0\n virtual_router_id 7\n}");

@@ -1,18 +1,4 @@
-//! When a certificate expires: the one field of it that rustls does not tell (RFC 5280, 4.1), and how long before that
-//! somebody is told. All kinds of checks that speak TLS have this from here.
-
-use std::time::Duration;
-
-use common::config::{Diagnostics, Table};
-
-const DAY: Duration = Duration::from_secs(24 * 3600);
-const TWO_WEEKS: Duration = DAY.saturating_mul(14);
-const YEAR: Duration = DAY.saturating_mul(366);
-
-/// `certificate_warning`: how long before it expires the server's certificate is warned of.
-pub fn warn_before(table: &mut Table<'_>, d: &mut Diagnostics) -> Duration {
-    table.within_or("certificate_warning", &(Duration::ZERO..=YEAR), TWO_WEEKS, d)
-}
+//! When a certificate expires: the one field of it that rustls does not tell (RFC 5280, 4.1).
 
 /// The end of a certificate's time, in seconds since 1970. None where these bytes are no certificate.
 pub fn expires(der: &[u8]) -> Option<i64> {

@@ -1,11 +1,16 @@
 //! `type = "https"`: as `http`, over TLS.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use common::config::{Diagnostics, Table};
 
 use super::http::{self, HttpProbe};
-use super::{CheckKind, Defaults, Probe, Tls, Verify, certificate};
+use super::{CheckKind, Defaults, Probe, Tls, Verify};
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+const TWO_WEEKS: Duration = DAY.saturating_mul(14);
+const YEAR: Duration = DAY.saturating_mul(366);
 
 /// The keys of this kind: those of `http`, and how TLS is spoken.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,9 +35,9 @@ impl CheckKind for Settings {
             d.error(name.span, "`server_name` is neither a host name nor an address");
         }
         let authority = file(table, "ca_file", d);
-        let shown = file(table, "client_certificate", d);
+        let certificate = file(table, "client_certificate", d);
         let key = file(table, "client_key", d);
-        if shown.is_some() != key.is_some()
+        if certificate.is_some() != key.is_some()
             && let Some(span) = table.key_span("client_certificate").or(table.key_span("client_key"))
         {
             d.error(span, "`client_certificate` and `client_key` come together");
@@ -48,8 +53,8 @@ impl CheckKind for Settings {
             server_name: server_name.map(|name| name.value).or(host),
             verify: authority.map_or(Verify::Nothing, Verify::Authority),
             only_1_3,
-            identity: shown.zip(key),
-            warn_before: certificate::warn_before(table, d),
+            identity: certificate.zip(key),
+            warn_before: table.within_or("certificate_warning", &(Duration::ZERO..=YEAR), TWO_WEEKS, d),
         };
         Some(Self { http, tls })
     }

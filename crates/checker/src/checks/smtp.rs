@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use common::config::{Diagnostics, Table};
 
 use super::lines::Lines;
-use super::{CheckKind, Input, Path, Probe, Shown, Step, Tls, Verdict, certificate};
+use super::{CheckKind, Input, Path, Probe, Shown, Step, Tls, Verdict};
 
 /// Lines of one reply that are listened to.
 const MAX_LINES: usize = 100;
@@ -18,8 +18,8 @@ const MAX_LINES: usize = 100;
 pub struct Settings {
     /// The name this machine gives itself in EHLO.
     pub helo_name: String,
-    /// How TLS is spoken where the connection must become secure with STARTTLS.
-    pub starttls: Option<Tls>,
+    /// Whether the connection must become secure with STARTTLS.
+    pub starttls: bool,
 }
 
 impl CheckKind for Settings {
@@ -27,10 +27,6 @@ impl CheckKind for Settings {
 
     fn read(table: &mut Table<'_>, d: &mut Diagnostics) -> Option<Self> {
         let starttls = table.or("starttls", false, d);
-        let warn_before = certificate::warn_before(table, d);
-        if let Some(span) = table.key_span("certificate_warning").filter(|_| !starttls) {
-            d.error(span, "`certificate_warning` is only for starttls = true");
-        }
         let helo_name = match table.optional::<String>("helo_name", d) {
             None => "localhost".to_owned(),
             Some(name) if is_word(&name.value) => name.value,
@@ -39,7 +35,6 @@ impl CheckKind for Settings {
                 return None;
             }
         };
-        let starttls = starttls.then(|| Tls { warn_before, ..Tls::default() });
         Some(Self { helo_name, starttls })
     }
 
@@ -115,7 +110,7 @@ impl SmtpProbe {
     fn replied(&mut self, code: u16, line: &[u8]) -> Step {
         match (self.stage, code) {
             (Stage::Greeting, 220) => self.ehlo(),
-            (Stage::Ehlo | Stage::Helo, 250) if self.settings.starttls.is_some() && !self.secured => {
+            (Stage::Ehlo | Stage::Helo, 250) if self.settings.starttls && !self.secured => {
                 self.say(Stage::StartTls, "STARTTLS")
             }
             (Stage::Ehlo | Stage::Helo, 250) => self.say(Stage::Quit, "QUIT"),
@@ -123,7 +118,7 @@ impl SmtpProbe {
                 let words = format!("HELO {}", self.settings.helo_name);
                 self.say(Stage::Helo, &words)
             }
-            (Stage::StartTls, 220) => Step::Secure(self.settings.starttls.clone().unwrap_or_default()),
+            (Stage::StartTls, 220) => Step::Secure(Tls::default()),
             (stage, _) => fail(format!("{}: {}", stage.words(), Shown(line))),
         }
     }
@@ -189,7 +184,7 @@ mod tests {
     use crate::checks::transcript::Transcript;
 
     fn settings(starttls: bool) -> Settings {
-        Settings { helo_name: "lb-1".into(), starttls: starttls.then(Tls::default) }
+        Settings { helo_name: "lb-1".into(), starttls }
     }
 
     fn connected(starttls: bool) -> Transcript {

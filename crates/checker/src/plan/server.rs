@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use common::alerts;
 use common::config::{CommandLine, Diagnostics, Located, Span, Table};
 use common::ipvs::{Checksum, Forward, ServiceKey, Tunnel};
 
@@ -81,7 +82,7 @@ pub(super) fn read(table: &mut Table<'_>, inherited: &Inherited, d: &mut Diagnos
     }
     let inhibit_on_failure = table.or("inhibit_on_failure", inherited.inhibit_on_failure, d);
     let notify = notify(table, "notify_up", "notify_down", &inherited.notify, d);
-    let alert = table.optional("alert", d).map(|alert| alert.value).or(inherited.alert);
+    let alert = alerts::wish(table, d).or(inherited.alert);
     let backup = table.or("backup", false, d);
     let drain = drain(table, d).unwrap_or(inherited.drain);
     let slow_start = slow_start(table, d);

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use common::alerts;
 use common::config::{Diagnostics, Located, Ranged, Span, Table, Value};
 use common::ipvs::{
     Family, FlagError, Forward, Name, Persistence, SCHEDULERS, SchedulerFlags, Service, ServiceKey, Transport,
@@ -38,7 +39,7 @@ pub(super) fn read(table: &mut Table<'_>, seen: &mut Services, d: &mut Diagnosti
     if let Some(templates) = &templates {
         needing.judge(templates.len(), d);
     }
-    let alert = table.optional("alert", d).map(|alert| alert.value);
+    let alert = alerts::wish(table, d);
     let inherited = Inherited {
         weight: table.within_or("weight", &(0..=MAX_WEIGHT), 1, d),
         forward,

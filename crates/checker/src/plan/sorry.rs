@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use common::alerts;
 use common::config::{Diagnostics, Located, Shape, Table};
 
 use super::endpoint::Endpoint;
@@ -31,7 +32,7 @@ pub(super) fn read(table: &mut Table<'_>, inherited: &Inherited, d: &mut Diagnos
             terms.inhibit_on_failure = table.or("inhibit_on_failure", false, d);
             terms.drain = server::drain(&mut table, d).unwrap_or(terms.drain);
             terms.notify = server::notify(&mut table, "notify_up", "notify_down", &Notify::default(), d);
-            terms.alert = table.optional("alert", d).map(|alert| alert.value).or(terms.alert);
+            terms.alert = alerts::wish(&mut table, d).or(terms.alert);
             let templates = check::take(&mut table, d).unwrap_or_default();
             let needing = check::needed(&mut table, d);
             table.finish(d);

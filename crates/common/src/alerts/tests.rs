@@ -135,3 +135,22 @@ fn every_other_key_has_its_place_in_the_plan() {
     }
     fault("to = \"a@b\"\nserver = \"mail\"\nhelo = \"not a host\"");
 }
+
+#[test]
+fn a_wish_for_mail_that_nobody_is_to_get_is_a_fault_for_who_knows_the_whole_text() {
+    let wished = |text: &str, absent: Option<&'static str>| {
+        let mut d = Diagnostics::new();
+        d.note_absent(absent.into_iter());
+        let sources = Sources::from_text("t.toml", text);
+        let document = Document::parse(&sources, &mut d);
+        let wish = wish(&mut document.root(), &mut d);
+        (wish, d.messages())
+    };
+    assert_eq!(wished("", Some(SECTION)), (None, String::new()));
+    assert_eq!(wished("alert = false", Some(SECTION)), (Some(false), String::new()));
+    let (wish, told) = wished("alert = true", Some(SECTION));
+    assert_eq!(wish, Some(true));
+    assert!(told.contains("no effect"), "{told}");
+    // A child sees a share of the text, which never has the section.
+    assert_eq!(wished("alert = true", None), (Some(true), String::new()));
+}

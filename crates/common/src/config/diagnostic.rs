@@ -78,6 +78,8 @@ pub struct Diagnostics {
     discarded: Diagnostic,
     /// Every `table.key` that was asked for, and as what, when recording.
     asked: Option<BTreeMap<String, BTreeSet<Form>>>,
+    /// Sections that the whole text is known not to have.
+    absent: Vec<&'static str>,
 }
 
 impl Default for Diagnostics {
@@ -95,6 +97,7 @@ impl Diagnostics {
             lost: false,
             discarded: Diagnostic::new(Severity::Warning, Span::START, ""),
             asked: None,
+            absent: Vec::new(),
         }
     }
 
@@ -130,6 +133,17 @@ impl Diagnostics {
             return &mut self.discarded;
         }
         self.push(Diagnostic::new(Severity::Error, span, message))
+    }
+
+    /// Notes which of the sections that keys elsewhere rely on the whole text does not have. Who sees only a share of
+    /// it cannot say so, and does not.
+    pub(crate) fn note_absent(&mut self, sections: impl Iterator<Item = &'static str>) {
+        self.absent = sections.collect();
+    }
+
+    /// Whether a section is known to be missing, so that a key that relies on it can have no effect.
+    pub(crate) fn is_absent(&self, section: &str) -> bool {
+        self.absent.contains(&section)
     }
 
     /// Reports something that is accepted but looks wrong.

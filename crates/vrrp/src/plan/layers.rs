@@ -14,7 +14,8 @@ impl<'d> Layers<'d> {
         Self { tables }
     }
 
-    fn first<T>(&mut self, mut read: impl FnMut(&mut Table<'d>) -> Option<T>) -> Option<T> {
+    /// The first answer of all; every table is asked.
+    pub(super) fn first<T>(&mut self, mut read: impl FnMut(&mut Table<'d>) -> Option<T>) -> Option<T> {
         let mut found = None;
         for table in &mut self.tables {
             let read = read(table);

@@ -134,7 +134,7 @@ pub(super) fn group_notify(t: &mut Layers<'_>, d: &mut Diagnostics) -> NotifyPla
 
 /// `alert`: whether mail is sent about it.
 fn alert(t: &mut Layers<'_>, d: &mut Diagnostics) -> Option<bool> {
-    t.optional("alert", d).map(|alert| alert.value)
+    t.first(|table| common::alerts::wish(table, d))
 }
 
 /// `notify` of an instance, which more can happen to.

@@ -188,7 +188,7 @@ fn defaults_for_all() -> Result {
             },
             // Two masters meet.
             Step {
-                deeds: &[Forgets, Mends(51)],
+                deeds: &[Forgets, Mends],
                 shown: &["announced 192.0.2.151 4 times and no more", "said a weaker one"],
                 ..STEP
             },

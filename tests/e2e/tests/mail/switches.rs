@@ -145,3 +145,24 @@ fn a_reload_of_the_section_touches_no_child() -> Result {
     assert_eq!(a.instance("VI_1", "/state")?, "master");
     Ok(())
 }
+
+#[test]
+fn a_wish_for_mail_that_nobody_is_to_get_is_refused_at_the_start_and_by_a_reload() -> Result {
+    let site = Site::new()?;
+    let wish = router("VI_1", 51, "alert = true");
+    let told = "`alert = true` has no effect: there is no section [alerts]";
+    let mut refused = Holdfast::launch(&site.a, &wish, &[])?;
+    assert_eq!(refused.process().wait_code(LONG)?, 2);
+    assert!(refused.log().text().contains(told), "{}", refused.log().text());
+    let a = Holdfast::start(&site.a, &format!("{}{wish}", alerts("")))?;
+    a.wait_state("VI_1", "master", LONG)?;
+    let done = a.reload(&wish)?;
+    assert_eq!(done.code, Some(2), "{done:?}");
+    // The line with `alert`, and the value in it.
+    assert!(done.stderr.contains("holdfast.toml:8:9: ") && done.stderr.contains(told), "{}", done.stderr);
+    assert!(mail_status(&a, "")?.is_object(), "what was in force goes on");
+    // Without the wish there is nothing to refuse.
+    assert_eq!(a.reload(&router("VI_1", 51, "alert = false"))?.code, Some(0));
+    assert_eq!(mail_status(&a, "")?, serde_json::Value::Null);
+    Ok(())
+}

@@ -9,7 +9,6 @@ mod doctor;
 mod kernel;
 mod leaving;
 mod pool;
-mod protocols;
 mod realserver;
 mod settings;
 mod steering;

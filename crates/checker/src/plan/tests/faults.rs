@@ -256,22 +256,6 @@ fn http_checks() {
 }
 
 #[test]
-fn smtp_checks() {
-    let smtp = |keys: &str, expected: &str| {
-        instead("{ type = \"tcp\" }", &format!("{{ type = \"smtp\", {keys} }}"), expected);
-    };
-    smtp("certificate_warning = \"3d\"", "3:26: error: `certificate_warning` is only for starttls = true");
-    smtp(
-        "starttls = false, certificate_warning = 0",
-        "3:44: error: `certificate_warning` is only for starttls = true",
-    );
-    smtp(
-        "starttls = true, certificate_warning = \"367d\"",
-        "3:65: error: `certificate_warning`: expected a duration from 0s to 366d, found 367d",
-    );
-}
-
-#[test]
 fn all_faults_are_told_at_once() {
     let all = faults(
         "address = \"192.0.2.1\"\nscheduler = \"x\"\nforward = \"y\"\nhysteresis = 9\nwieght = 1\nreal_servers = [\"10.0.0.1:0\", \"nonsense\"]",

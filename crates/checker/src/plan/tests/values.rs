@@ -204,29 +204,6 @@ fn every_timing_key_is_read() {
 }
 
 #[test]
-fn every_check_that_speaks_tls_knows_when_to_warn_of_a_certificate() {
-    let days = |days: u64| Some(Duration::from_secs(days * 24 * 3600));
-    for (check, expected) in [
-        ("type = \"https\"", days(14)),
-        ("type = \"https\", certificate_warning = \"3d\"", days(3)),
-        ("type = \"smtp\", starttls = true", days(14)),
-        ("type = \"smtp\", starttls = true, certificate_warning = \"3d\"", days(3)),
-        ("type = \"smtp\", starttls = true, certificate_warning = 0", days(0)),
-        ("type = \"smtp\"", None),
-    ] {
-        let server = one(&SMALL.replace("type = \"tcp\"", check));
-        let kind = &server.real_servers[0].terms.checks[0].settings.kind;
-        let tls = if let Kind::Smtp(smtp) = kind {
-            smtp.starttls.as_ref()
-        } else {
-            let Kind::Https(https) = kind else { panic!("{kind:?}") };
-            Some(&https.tls)
-        };
-        assert_eq!(tls.map(|tls| tls.warn_before), expected, "{check}");
-    }
-}
-
-#[test]
 fn a_short_interval_shortens_the_default_time_limit() {
     let server = one(&SMALL.replace("\"tcp\"", "\"tcp\", interval = \"1s\""));
     assert_eq!(server.real_servers[0].terms.checks[0].settings.timing.timeout, Duration::from_secs(1));

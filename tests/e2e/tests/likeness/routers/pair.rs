@@ -53,10 +53,9 @@ pub enum Deed {
     /// A neighbour begins to speak VRRP by this file, until it is master; it ends without a word.
     Neighbour(&'static str),
     NeighbourDies,
-    /// The neighbour's cable is cut without its noticing, and mended. It is mended just after the router has spoken for
-    /// this virtual router: a weaker neighbour falls silent with the first advert it hears, and is to be heard before.
+    /// The neighbour's cable is cut without its noticing, and mended.
     Cuts,
-    Mends(u8),
+    Mends,
     /// The routers themselves begin: first of all, unless it is told.
     Begins,
     /// What was announced before does not count any more.
@@ -185,13 +184,7 @@ impl Side {
                 self.other = Some(other);
             }
             Deed::Cuts => self.lans[0].isolate(&self.neighbour, "eth0")?,
-            Deed::Mends(vrid) => {
-                let [wire, _] = &self.wires;
-                wire.wait_advert_from(wire.mark(), LIMIT, |advert| {
-                    advert.vrid == vrid && is_own(advert.source_mac)
-                })?;
-                self.lans[0].join(&self.neighbour, "eth0")?;
-            }
+            Deed::Mends => self.lans[0].join(&self.neighbour, "eth0")?,
             Deed::NeighbourDies => self.other.take().ok_or("a neighbour")?.kill()?,
             Deed::Begins | Deed::Ends | Deed::Forgets => {}
         }
