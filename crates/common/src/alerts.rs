@@ -5,6 +5,7 @@
 
 pub mod job;
 mod mailbox;
+pub mod place;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -76,7 +77,7 @@ pub struct Alerts {
     pub timeout: Duration,
     /// As which user of this system; a default one without.
     pub run_as: Option<UserName>,
-    /// Where mails are kept until they are delivered; below the run directory without.
+    /// Where mails are kept until they are delivered; see [`place`] without.
     pub spool: Option<PathBuf>,
     /// How long to wait after a failure; doubled with every one that follows.
     pub retry_delay: Duration,

@@ -2,6 +2,7 @@
 //! that has been tried.
 //!
 //! * [`run`]: takes the job, opens what root alone may read, becomes an ordinary user, delivers
+//! * `copies`: what outlives a reboot
 //! * `letter`: a mail as it goes over the wire (pure)
 //! * `session`: one conversation with the server
 //!
@@ -10,6 +11,7 @@
 
 #![forbid(unsafe_code)]
 
+mod copies;
 mod letter;
 mod run;
 mod session;

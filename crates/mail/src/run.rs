@@ -14,6 +14,7 @@ use common::sys::inherit;
 use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::{getppid, setgroups, setresgid, setresuid};
 
+use crate::copies;
 use crate::session::{self, Secrets};
 
 /// No file that we read is longer.
@@ -36,6 +37,12 @@ pub fn run() -> Exit {
         line.push(b'\n');
         pipe.write_all(&line).map_err(|error| format!("telling the watchdog: {error}"))
     };
+    if let Some(copies) = &job.copies
+        && let Err(error) = copies::make(&job.waiting, &job.spool, copies)
+    {
+        // They are delivered all the same.
+        let _unheard = tell(Report::NotCopied { error: error.to_string() });
+    }
     let done = prepare(&job).and_then(|secrets| session::deliver(&job, secrets, &mut tell));
     match done {
         Ok(()) => Exit::Done,

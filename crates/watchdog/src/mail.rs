@@ -8,8 +8,8 @@
 //! * [`post`]: all of it together, on the event loop
 //!
 //! The watchdog writes small files and never waits for anything: syncing them, reading the password, asking for the
-//! server's address and talking to it is done by the courier, one at a time, which is killed when it hangs. The
-//! children know nothing of mail.
+//! server's address and talking to it is done by the courier, one at a time, which is killed when it hangs. So are the
+//! copies that outlive a reboot. The children know nothing of mail.
 
 mod alert;
 mod courier;

@@ -257,6 +257,13 @@ impl Holdfast {
         Ok(folder)
     }
 
+    /// As [`Self::restart`], with a daemon that lies elsewhere.
+    #[track_caller]
+    pub fn restart_program(host: &Netns, daemon: &Path, folder: TempDir) -> Result<Self> {
+        let file = folder.path().join("holdfast.toml").to_string_lossy().into_owned();
+        Self::launch_program(host, daemon, folder, &file, &[])
+    }
+
     /// Starts again in the folder of an earlier run, leftovers and all; waits for nothing.
     #[track_caller]
     pub fn restart(host: &Netns, folder: TempDir) -> Result<Self> {

@@ -41,6 +41,10 @@ pub struct Job {
     pub watchdog: i32,
     /// Where the mails are kept: they are put safely on the disk before they are sent.
     pub spool: PathBuf,
+    /// Where copies of mails outlive a reboot; none where the spool itself does, or is all there is.
+    pub copies: Option<PathBuf>,
+    /// Every mail that waits, also those that are not tried now: what is copied.
+    pub waiting: Vec<String>,
     /// The mails, oldest first.
     pub letters: Vec<Parcel>,
 }
@@ -64,6 +68,11 @@ pub struct Parcel {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Report {
+    /// There are no copies of the mails that would outlive a reboot.
+    NotCopied {
+        /// Why.
+        error: String,
+    },
     /// The server talks to us.
     Connected,
     /// What became of one mail.

@@ -2,10 +2,11 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use common::alerts::Alerts;
-use common::alerts::job::{Job, Parcel};
+use common::alerts::job::{Job, Parcel, Report};
+use common::alerts::{Alerts, place};
 use common::event_loop::{Cx, clock};
 use common::log::{Limiter, Verdict, timestamp};
 use serde_json::{Map, Value, json};
@@ -13,7 +14,7 @@ use serde_json::{Map, Value, json};
 use super::alert;
 use super::courier::Courier;
 use super::queue::{Action, Now, Queue};
-use super::spool::Spool;
+use super::spool::{Found, Spool};
 use crate::options::Options;
 use crate::watchdog::Key;
 
@@ -27,6 +28,9 @@ pub(crate) struct Post {
     options: Options,
     queue: Queue,
     spool: Spool,
+    /// Where couriers put copies that outlive a reboot. The disk may hang: we write to it at our end only, and remove
+    /// only what a courier has just put there.
+    copies: Option<Spool>,
     courier: Option<Courier>,
     namespace: Option<String>,
     complaints: Limiter,
@@ -34,11 +38,12 @@ pub(crate) struct Post {
 
 impl Post {
     pub(crate) fn new(options: Options) -> Self {
-        let spool = Spool::new(options.run_dir.join("mail"));
+        let spool = Spool::new(place::spool(&options.run_dir));
         Self {
             options,
             queue: Queue::default(),
             spool,
+            copies: None,
             courier: None,
             namespace: None,
             complaints: Limiter::new(COMPLAINTS, PERIOD),
@@ -56,36 +61,99 @@ impl Post {
         let now = now(cx);
         let mut out = Vec::new();
         self.namespace = namespace.cloned();
-        let dir = settings
-            .map(|settings| settings.spool.clone().unwrap_or_else(|| self.options.run_dir.join("mail")));
         let first = self.queue.settings().is_none();
-        let moved = dir.as_ref().is_some_and(|dir| dir != self.spool.dir());
         // Before the mails of the spool: they are to be tried under the new settings.
         self.queue.configure(settings.cloned(), host, now, &mut out);
-        if let Some(dir) = dir
-            && (first || moved)
-        {
-            let old = std::mem::replace(&mut self.spool, Spool::new(dir));
-            if moved {
-                self.move_letters(&old);
-            }
-            match self.spool.read() {
-                Ok(found) => {
-                    for (path, error) in found.damaged {
-                        log::error!("a mail cannot be read and is lost: {error} file={}", path.display());
-                    }
-                    self.queue.recover(found.letters, found.notes, now, &mut out);
-                }
-                Err(error) => self.complain("read", &error, cx.now()),
-            }
+        if let Some(settings) = settings {
+            self.place(settings.spool.clone(), first, now, &mut out);
         }
         self.perform(out, cx);
     }
 
-    fn move_letters(&mut self, old: &Spool) {
+    /// Keeps mails where they are to be from now on, and takes up what lies there.
+    fn place(&mut self, chosen: Option<PathBuf>, first: bool, now: Now, out: &mut Vec<Action>) {
+        let usual = place::spool(&self.options.run_dir);
+        let lasting = place::copies(&self.options.run_dir);
+        let before = std::mem::take(&mut self.copies);
+        self.copies = if chosen.is_none() { lasting.clone().map(Spool::new) } else { None };
+        let dir = chosen.unwrap_or_else(|| usual.clone());
+        let moved = dir != self.spool.dir();
+        if moved {
+            let old = std::mem::replace(&mut self.spool, Spool::new(dir));
+            self.move_letters(&old, before.filter(|_| self.copies.is_none()).as_ref());
+        }
+        if !first && !moved {
+            return;
+        }
+        let mut found = self.read_spool();
+        if first {
+            // An earlier run may have kept them elsewhere, or in memory that a reboot has taken.
+            for dir in std::iter::once(usual).chain(lasting) {
+                if dir != self.spool.dir() {
+                    self.take_up(Spool::new(dir), &mut found);
+                }
+            }
+        }
+        self.queue.recover(found.letters, found.notes, now, out);
+    }
+
+    fn read_spool(&mut self) -> Found {
+        let found = self.spool.read();
+        self.told(found)
+    }
+
+    fn told(&mut self, found: io::Result<Found>) -> Found {
+        let found = found.unwrap_or_else(|error| {
+            self.complain("read mails", &error, clock::now());
+            Found::default()
+        });
+        for (path, error) in &found.damaged {
+            log::error!("a mail cannot be read and is lost: {error} file={}", path.display());
+        }
+        found
+    }
+
+    /// Adds what lies in another directory and is not known yet. Copies stay there, all else moves.
+    fn take_up(&mut self, mut other: Spool, found: &mut Found) {
+        let copies = self.copies.as_ref().is_some_and(|copies| copies.dir() == other.dir());
+        let read = other.read();
+        let read = read.map_err(|error| {
+            io::Error::new(error.kind(), format!("{error} directory={}", other.dir().display()))
+        });
+        let there = self.told(read);
+        for letter in there.letters {
+            let known = found.letters.iter().any(|known| known.id == letter.id);
+            let kept = if known { Ok(()) } else { self.spool.keep(&letter) };
+            // What cannot be kept here stays there.
+            let kept = kept.and_then(|()| if copies { Ok(()) } else { other.forget(&letter.id) });
+            if let Err(error) = kept {
+                self.complain("keep a mail", &error, clock::now());
+            }
+            if !known {
+                found.letters.push(letter);
+            }
+        }
+        if there.notes.is_empty() {
+            return;
+        }
+        if found.notes.is_empty() {
+            for note in &there.notes {
+                if let Err(error) = self.spool.note(note) {
+                    self.complain("keep an alert", &error, clock::now());
+                }
+            }
+            found.notes = there.notes;
+        }
+        if let Err(error) = other.forget_notes() {
+            self.complain("remove alerts", &error, clock::now());
+        }
+    }
+
+    fn move_letters(&self, old: &Spool, copies: Option<&Spool>) {
         let letters: Vec<_> = self.queue.letters().cloned().collect();
         for letter in letters {
-            match self.spool.keep(&letter).and_then(|()| old.forget(&letter.id)) {
+            let moved = self.spool.keep(&letter).and_then(|()| old.forget(&letter.id));
+            match moved.and_then(|()| copies.map_or(Ok(()), |copies| copies.forget(&letter.id))) {
                 Ok(()) => {}
                 Err(error) => log::warn!("a mail was not moved to the new spool directory: {error}"),
             }
@@ -120,6 +188,9 @@ impl Post {
         let mut out = Vec::new();
         for report in reports {
             log::debug!("courier: {report:?}");
+            if let Report::NotCopied { error } = &report {
+                self.complain_of_copies(error);
+            }
             self.queue.reported(report, now(cx), &mut out);
         }
         self.perform(out, cx);
@@ -162,12 +233,25 @@ impl Post {
             }
             self.queue.interrupted(clock::now());
         }
+        self.leave_copies();
         if self.is_wanted() && self.queue.len() > 0 {
             log::warn!(
                 "mails are not delivered yet: they are kept for the next start waiting={} spool={}",
                 self.queue.len(),
                 self.spool.dir().display()
             );
+        }
+    }
+
+    /// What has come since the last courier: the machine may be about to stop.
+    fn leave_copies(&self) {
+        let Some(copies) = self.copies.as_ref().filter(|_| self.queue.len() > 0) else { return };
+        let mut kept = place::prepare(copies.dir()).and_then(|()| self.spool.copy_notes(copies));
+        for letter in self.queue.letters() {
+            kept = kept.and_then(|()| copies.keep(letter));
+        }
+        if let Err(error) = kept {
+            log::warn!("mails do not outlive a reboot: {error} directory={}", copies.dir().display());
         }
     }
 
@@ -187,7 +271,7 @@ impl Post {
     fn keep(&mut self, action: Action) -> Option<Vec<Parcel>> {
         let done = match action {
             Action::Keep(letter) => self.spool.keep(&letter).map_err(|error| ("keep a mail", error)),
-            Action::Forget(id) => self.spool.forget(&id).map_err(|error| ("remove a mail", error)),
+            Action::Forget(id) => self.forget(&id).map_err(|error| ("remove a mail", error)),
             Action::Note(alert) => self.spool.note(&alert).map_err(|error| ("keep an alert", error)),
             Action::ForgetNotes => self.spool.forget_notes().map_err(|error| ("remove alerts", error)),
             Action::Deliver(parcels) => return Some(parcels),
@@ -206,6 +290,22 @@ impl Post {
             self.complain(doing, &error, clock::now());
         }
         None
+    }
+
+    fn forget(&self, id: &str) -> io::Result<()> {
+        self.spool.forget(id)?;
+        self.copies.as_ref().map_or(Ok(()), |copies| copies.forget(id))
+    }
+
+    /// A courier could not write to the disk: mails are in memory only.
+    fn complain_of_copies(&mut self, error: &str) {
+        let Some(copies) = &self.copies else { return };
+        if let Verdict::Log { suppressed } = self.complaints.ask(clock::now()) {
+            log::warn!(
+                "mails do not outlive a reboot: {error} directory={} suppressed={suppressed}",
+                copies.dir().display()
+            );
+        }
     }
 
     /// What cannot be kept is sent all the same, and lost only if we end before.
@@ -235,6 +335,8 @@ impl Post {
             namespace: self.namespace.clone(),
             watchdog: std::process::id().cast_signed(),
             spool: self.spool.dir().to_owned(),
+            copies: self.copies.as_ref().map(|copies| copies.dir().to_owned()),
+            waiting: self.queue.letters().map(|letter| letter.id.clone()).collect(),
             letters,
         };
         self.courier = Some(Courier::start(&job, &self.options, cx)?);
@@ -262,6 +364,7 @@ impl Post {
             "last_sent": counters.last_sent.map(timestamp),
             "last_error": error.map(|(text, at)| json!({ "text": text, "at": timestamp(*at) })),
             "spool": self.spool.dir(),
+            "copies": self.copies.as_ref().map(Spool::dir),
         })
     }
 }
@@ -269,3 +372,6 @@ impl Post {
 fn now(cx: &Cx<'_, Key>) -> Now {
     Now { at: cx.now(), wall: clock::wall() }
 }
+
+#[cfg(test)]
+mod tests;

@@ -233,7 +233,8 @@ impl Queue {
         let Some(courier) = &mut self.courier else { return };
         courier.until = now.at + patience;
         match report {
-            Report::Connected => {}
+            // How mails are kept is not its affair.
+            Report::Connected | Report::NotCopied { .. } => {}
             Report::Letter { id, delivered, error } => {
                 courier.left.remove(&id);
                 self.tried(&id, delivered, error, now, out);

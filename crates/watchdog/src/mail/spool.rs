@@ -88,6 +88,14 @@ impl Spool {
         gone(std::fs::remove_file(self.dir.join(NOTES)))
     }
 
+    /// Keeps what is being gathered in another directory as well.
+    pub(crate) fn copy_notes(&self, other: &Self) -> io::Result<()> {
+        match std::fs::copy(self.dir.join(NOTES), other.dir.join(NOTES)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            copied => copied.map(drop),
+        }
+    }
+
     fn create(&self, path: &Path, append: bool) -> io::Result<File> {
         let mut options = OpenOptions::new();
         options.write(true).create(true).append(append).truncate(!append).mode(0o600);
@@ -151,7 +159,7 @@ fn letter(path: &Path) -> io::Result<Letter> {
 
 fn gone(removed: io::Result<()>) -> io::Result<()> {
     match removed {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(()),
         removed => removed,
     }
 }

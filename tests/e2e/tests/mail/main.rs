@@ -2,6 +2,7 @@
 
 mod delivery;
 mod post;
+mod reboot;
 mod switches;
 mod trouble;
 
