@@ -22,11 +22,15 @@ pub fn event(fact: &Fact) -> Value {
             "priority": priority,
             "reason": reason.to_string(),
         }),
-        Fact::GroupTransition { group, from, to } => json!({
+        Fact::GroupTransition { group, from, to, mover } => json!({
             "event": "state_changed",
             "sync_group": group.as_str(),
             "from": from.word(),
             "to": to.word(),
+            "member": mover.as_ref().map(|mover| mover.member.as_str()),
+            "peer": mover.as_ref().and_then(|mover| mover.peer),
+            "priority": mover.as_ref().map(|mover| mover.priority),
+            "reason": mover.as_ref().map(|mover| mover.reason.to_string()),
         }),
         Fact::HandingOver { instance, at_most_ms } => json!({
             "event": "handing_over", "instance": instance.name.as_str(), "at_most_ms": at_most_ms,
@@ -167,7 +171,7 @@ pub fn mark(event: &mut Value, plan: &Plan) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machine::fact::{Reason, StateName};
+    use crate::machine::fact::{Mover, Reason, StateName};
     use crate::machine::id::{InstanceId, LinkName, Tag};
     use crate::wire::admit::Reject;
 
@@ -192,6 +196,31 @@ mod tests {
             "reason": Reason::Stopping.to_string(),
         });
         assert_eq!(event(&fact), told);
+    }
+
+    #[test]
+    fn a_group_s_change_names_the_member_that_brought_it_about() {
+        let better = Reason::BetterMaster { master: "10.0.0.9".parse().unwrap(), priority: 200 };
+        let mover = Mover { member: "VI_1".into(), reason: better, priority: 80, peer: "10.0.0.9".parse().ok() };
+        let of = |mover| Fact::GroupTransition {
+            group: "G1".into(),
+            from: StateName::Master,
+            to: StateName::Backup,
+            mover,
+        };
+        let (moved, not) = (of(Some(Box::new(mover))), of(None));
+        let told = json!({
+            "event": "state_changed", "sync_group": "G1", "from": "master", "to": "backup", "member": "VI_1",
+            "priority": 80, "peer": "10.0.0.9", "reason": "better advert from 10.0.0.9 priority 200",
+        });
+        assert_eq!(event(&moved), told);
+        assert_eq!(
+            moved.to_string(),
+            "state changed group=G1 from=master to=backup member=VI_1 priority=80 \
+             reason=\"better advert from 10.0.0.9 priority 200\" peer=10.0.0.9"
+        );
+        assert_eq!(event(&not)["reason"], Value::Null);
+        assert_eq!(not.to_string(), "state changed group=G1 from=master to=backup");
     }
 
     #[test]

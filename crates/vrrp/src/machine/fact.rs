@@ -30,6 +30,19 @@ pub enum Severity {
     Warn,
 }
 
+/// How an instance came into its state; in a change of its sync group's state, the member that brought it about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mover {
+    /// Which.
+    pub member: Name,
+    /// Why.
+    pub reason: Reason,
+    /// Its effective priority then.
+    pub priority: u8,
+    /// The other router in it.
+    pub peer: Option<IpAddr>,
+}
+
 /// Something worth knowing. Those a peer can provoke are limited in rate by the core; `suppressed` says how many more
 /// there were since the last one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +88,8 @@ pub enum Fact {
         from: StateName,
         /// Now.
         to: StateName,
+        /// The member that brought it about; none where none of them has done anything yet.
+        mover: Option<Box<Mover>>,
     },
     /// A master said it is leaving and keeps the addresses until its successor is heard, at most this long.
     HandingOver {
@@ -291,8 +306,13 @@ impl fmt::Display for Fact {
                 )?;
                 peer.map_or(Ok(()), |peer| write!(f, " peer={peer}"))
             }
-            Self::GroupTransition { group, from, to } => {
-                write!(f, "state changed group={group} from={from} to={to}")
+            Self::GroupTransition { group, from, to, mover } => {
+                write!(f, "state changed group={group} from={from} to={to}")?;
+                let Some(Mover { member, reason, priority, peer }) = mover.as_deref() else {
+                    return Ok(());
+                };
+                write!(f, " member={member} priority={priority} reason=\"{reason}\"")?;
+                peer.map_or(Ok(()), |peer| write!(f, " peer={peer}"))
             }
             Self::HandingOver { instance, at_most_ms } => {
                 write!(f, "handing over instance={instance} at_most_ms={at_most_ms}")

@@ -3,7 +3,7 @@
 //! A group is master only when every member would be; a member that yields, or is in fault, takes the others along.
 //! This file holds what a group is and decides; [`Router`](super::router::Router) carries it out.
 
-use super::fact::StateName;
+use super::fact::{Mover, Reason, StateName};
 use super::id::InstanceId;
 use super::instance::{Instance, State};
 use crate::plan::GroupPlan;
@@ -52,4 +52,25 @@ pub(super) fn state<'i>(members: &(impl Iterator<Item = &'i Instance> + Clone)) 
         StateName::Master
     };
     Some(state)
+}
+
+/// The member that brought this state of the whole about. Several may have entered it: one that did so of itself
+/// explains more than those that went along, then `by`, whose event it is that moves the group now, then the last.
+pub(super) fn mover<'i>(
+    members: impl Iterator<Item = &'i Instance>,
+    state: StateName,
+    by: Option<InstanceId>,
+) -> Option<Mover> {
+    let there = members.filter(|member| member.state_name() == state);
+    let explains = |member: &&Instance| {
+        let weight = member.moved.as_ref().map(|moved| moved.reason.weight());
+        (weight, Some(member.tag.id) == by, member.since)
+    };
+    let member = there.max_by_key(explains)?;
+    member.moved.clone().or_else(|| {
+        // One that a reload brought and that waits for something.
+        let cause = member.causes.first()?.clone();
+        let reason = Reason::Faulted(cause);
+        Some(Mover { member: member.tag.name.clone(), reason, priority: member.priority, peer: None })
+    })
 }

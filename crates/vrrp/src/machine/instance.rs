@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use super::action::{Action, AdvertPacket, Announcement, NotifyState};
 use super::address::VirtualAddress;
 use super::announce::Announcer;
-use super::fact::{Cause, Fact, Reason, StateName};
+use super::fact::{Cause, Fact, Mover, Reason, StateName};
 use super::id::Tag;
 use super::limiter::Limiter;
 use super::links::Links;
@@ -93,6 +93,8 @@ pub(super) struct Instance {
     contested: bool,
     /// The master that it takes over from, until that is told.
     superseded: Option<IpAddr>,
+    /// How it came into its state, for its sync group.
+    pub(super) moved: Option<Mover>,
     tie: virtual_link::Tie,
     guard: guard::Guard,
     /// What an operator's order keeps it from.
@@ -216,6 +218,7 @@ impl Instance {
             effects: Limiter::default(),
             contested: false,
             superseded: None,
+            moved: None,
             tie: virtual_link::Tie::default(),
             guard: guard::Guard::default(),
             restraint: Restraint::None,

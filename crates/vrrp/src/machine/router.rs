@@ -194,7 +194,7 @@ impl Router {
             self.start_instance(*id, now, out);
         }
         for at in 0..self.groups.len() {
-            self.settle(at, now, out);
+            self.settle(at, None, now, out);
         }
         self.resumes.clear();
         let scripts: Vec<Name> = self.scripts.keys().cloned().collect();
@@ -378,7 +378,7 @@ impl Router {
         let moved = before != instance.state_name() || wanted != instance.wants_master();
         self.schedule(id);
         if moved && let Some(at) = self.index.group_of(id) {
-            self.settle(at, now, out);
+            self.settle(at, Some(id), now, out);
         }
     }
 

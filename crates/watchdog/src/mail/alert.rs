@@ -148,6 +148,8 @@ fn body(event: &Map<String, Value>, object: &str, news: &str, host: &str) -> Str
         line("Before", plain(from).to_uppercase());
         line("Now", plain(to).to_uppercase());
     }
+    // Of a group: which of its instances brought it about.
+    line("Member", plain(text(event, "member")));
     line("Reason", plain(text(event, "reason")));
     line("Status", plain(text(event, "status")));
     line(
@@ -255,8 +257,10 @@ mod tests {
         assert!(of(fault.clone(), ALL).is_some());
         assert!(of(fault, Kinds { faults: false, ..ALL }).is_none());
         let reason = "restored from checkpoint";
-        let back = json!({ "event": "state_changed", "instance": "VI_1", "from": "init", "to": "master", "reason": reason });
-        assert!(of(back, ALL).is_none());
+        for object in ["instance", "sync_group"] {
+            let back = json!({ "event": "state_changed", object: "X", "from": "init", "to": "master", "reason": reason });
+            assert!(of(back, ALL).is_none(), "{object}");
+        }
         assert!(
             of(json!({ "event": "priority_changed", "instance": "VI_1", "from": 1, "to": 2 }), ALL).is_none()
         );

@@ -111,6 +111,28 @@ impl Reason {
             | Self::Stalled => None,
         }
     }
+
+    /// How much it explains: what a member did of itself more than the hand-over that follows, and that more than that
+    /// it went along with others or is where it was before.
+    #[must_use]
+    pub(in crate::machine) const fn weight(&self) -> u8 {
+        match self {
+            Self::Group(_) | Self::Faulted(Cause::Member(_)) | Self::Restored => 0,
+            Self::HandedOver { .. } => 1,
+            Self::Started
+            | Self::Owner
+            | Self::MasterSilent
+            | Self::MasterLeft
+            | Self::Preempted
+            | Self::BetterMaster { .. }
+            | Self::Faulted(_)
+            | Self::Recovered
+            | Self::Ordered
+            | Self::Stopping
+            | Self::Removed
+            | Self::Stalled => 2,
+        }
+    }
 }
 
 impl fmt::Display for Reason {

@@ -7,7 +7,7 @@ use super::past::Change;
 use super::{Backup, Cx, Expect, Heard, Instance, Master, Releasing, State, Then};
 use crate::machine::action::{Action, Notification, NotifyState, Object};
 use crate::machine::announce::Announcer;
-use crate::machine::fact::{Cause, Fact, Reason, StateName};
+use crate::machine::fact::{Cause, Fact, Mover, Reason, StateName};
 use crate::machine::owned::{self, Holder};
 use crate::machine::timing::HAND_OVER_LINGER;
 use crate::plan::NotifyPlan;
@@ -370,11 +370,16 @@ impl Instance {
             reason: reason.to_string(),
         });
         let superseded = self.superseded.take();
+        let peer = reason.peer().or(superseded);
+        if self.grouped {
+            let (member, reason) = (self.tag.name.clone(), reason.clone());
+            self.moved = Some(Mover { member, reason, priority: self.priority, peer });
+        }
         cx.out.push(Action::Report(Fact::Transition {
             instance: self.tag.clone(),
             from,
             to: self.state_name(),
-            peer: reason.peer().or(superseded),
+            peer,
             reason,
             priority: self.priority,
             vrid: self.plan.key.vrid.get(),

@@ -28,7 +28,7 @@ impl Router {
             }
         });
         if let Some(at) = group {
-            self.settle(at, now, out);
+            self.settle(at, Some(id), now, out);
         }
     }
 
@@ -78,8 +78,8 @@ impl Router {
         self.instances.get(faulty).map(|i| Cause::Member(i.tag.name.clone()))
     }
 
-    /// Lets a group follow its members, and its members the group.
-    pub(super) fn settle(&mut self, at: usize, now: Instant, out: &mut Vec<Action>) {
+    /// Lets a group follow its members, and its members the group. `by` is the member that something happened to.
+    pub(super) fn settle(&mut self, at: usize, by: Option<InstanceId>, now: Instant, out: &mut Vec<Action>) {
         let Some(group) = self.groups.get(at) else {
             return;
         };
@@ -89,7 +89,7 @@ impl Router {
             let done =
                 |id: &InstanceId| self.instances.get(id).is_none_or(|i| matches!(i.state, State::Init));
             if self.phase == Phase::Stopping && members.iter().all(done) {
-                self.group_state(at, out);
+                self.group_state(at, by, out);
             }
             return;
         }
@@ -129,7 +129,7 @@ impl Router {
         for id in &members {
             self.schedule(*id);
         }
-        self.group_state(at, out);
+        self.group_state(at, by, out);
     }
 
     pub(super) fn each(
@@ -146,12 +146,13 @@ impl Router {
         }
     }
 
-    pub(super) fn group_state(&mut self, at: usize, out: &mut Vec<Action>) {
+    pub(super) fn group_state(&mut self, at: usize, by: Option<InstanceId>, out: &mut Vec<Action>) {
         let Some(group) = self.groups.get_mut(at) else {
             return;
         };
         let instances = &self.instances;
-        let Some(to) = group::state(&group.members.iter().filter_map(|id| instances.get(id))) else {
+        let members = group.members.iter().filter_map(|id| instances.get(id));
+        let Some(to) = group::state(&members) else {
             return;
         };
         let from = std::mem::replace(&mut group.state, to);
@@ -159,7 +160,13 @@ impl Router {
             return;
         }
         let name = group.plan.name.clone();
-        out.push(Action::Report(Fact::GroupTransition { group: name.clone(), from, to }));
-        notify_group(&group.plan.notify, &Object::Group(name), to, out);
+        let mover = group::mover(members, to, by);
+        // After a restart it is what it was before: its commands have run.
+        let restored = mover.as_ref().is_some_and(|mover| mover.reason == Reason::Restored);
+        let mover = mover.map(Box::new);
+        out.push(Action::Report(Fact::GroupTransition { group: name.clone(), from, to, mover }));
+        if !restored {
+            notify_group(&group.plan.notify, &Object::Group(name), to, out);
+        }
     }
 }

@@ -55,7 +55,7 @@ impl Router {
             }
         }
         for at in 0..self.groups.len() {
-            self.settle(at, now, out);
+            self.settle(at, None, now, out);
         }
         self.schedule_processes();
         self.handle_timeout(now, out);

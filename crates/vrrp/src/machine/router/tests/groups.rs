@@ -59,7 +59,9 @@ fn members_become_master_together() {
         [
             "advert A priority=100",
             "advert B priority=100",
-            "report state changed group=G from=backup to=master",
+            // B is the last whose master has fallen silent.
+            "report state changed group=G from=backup to=master member=B priority=100 reason=\"no advert heard\" \
+             peer=10.0.0.9",
             "notify group G MASTER priority=0 run=/gm",
             "notify group G MASTER priority=0 run=/ga GROUP G MASTER 0",
         ]
@@ -88,6 +90,12 @@ fn a_member_that_yields_takes_the_others_along_with_a_hand_over() {
     assert_eq!(only(&lines, &["remove"]), ["remove B 192.0.2.2/32@eth0"]);
     assert_eq!(m.states(), [Backup, Backup]);
     assert_eq!(only(&lines, &["notify group"])[0], "notify group G BACKUP priority=0 run=/gb");
+    // A is why, though B was the last.
+    assert_eq!(
+        only(&lines, &["report state changed group"]),
+        ["report state changed group=G from=master to=backup member=A priority=100 \
+          reason=\"better advert from 10.0.0.9 priority 200\" peer=10.0.0.9"]
+    );
 }
 
 #[test]
@@ -105,6 +113,11 @@ fn a_fault_in_one_is_a_fault_of_all() {
     assert!(lines.contains(&"advert A priority=0".to_owned()), "A can still say goodbye");
     assert!(!lines.contains(&"advert B priority=0".to_owned()), "B cannot");
     assert_eq!(only(&lines, &["notify group"])[0], "notify group G FAULT priority=0 run=/gf");
+    assert_eq!(
+        only(&lines, &["report state changed group"]),
+        ["report state changed group=G from=master to=fault member=B priority=100 \
+          reason=\"interface eth1 has no carrier\""]
+    );
     m.change("eth1", |_| ());
     assert_eq!(m.states(), [Backup, Backup]);
     m.pass(5 * SECOND);

@@ -134,11 +134,23 @@ fn a_group_goes_on_as_one() {
     let text = "[vrrp]\ninterface = \"eth0\"\n\
         [[vrrp.instance]]\nname = \"A\"\nvirtual_router_id = 1\nvirtual_addresses = [\"192.0.2.1\"]\n\
         [[vrrp.instance]]\nname = \"B\"\nvirtual_router_id = 2\nvirtual_addresses = [\"192.0.2.2\"]\n\
-        [[vrrp.sync_group]]\nname = \"G\"\ninstances = [\"A\", \"B\"]\n";
+        [[vrrp.sync_group]]\nname = \"G\"\ninstances = [\"A\", \"B\"]\nnotify = { any = \"/ga\" }\n";
     let m = Machine::master(text);
     let (n, lines) = restart(&m, text, 10 * MS, &["192.0.2.1", "192.0.2.2"], &[]);
     assert_eq!(n.router.masters(), 2);
-    assert_eq!(only(&lines, &["advert", "remove"]), Vec::<String>::new(), "{lines:?}");
+    assert_eq!(only(&lines, &["advert", "remove", "notify"]), Vec::<String>::new(), "{lines:?}");
+    let told = only(&lines, &["report state changed group"]);
+    assert!(told.len() == 1 && told[0].contains("reason=\"restored from checkpoint\""), "{told:?}");
+    // One that could not go on is told, with what keeps it.
+    let mut router = Router::new(parse(text), m.now);
+    let mut out = Vec::new();
+    router.handle(Event::LinksObserved(Vec::new()), m.now, &mut out);
+    router.restore(&m.router.checkpoint(m.now, UPTIME), m.now, UPTIME).unwrap();
+    router.start(m.now, &mut out);
+    let lines: Vec<String> = out.iter().map(ToString::to_string).collect();
+    assert_eq!(only(&lines, &["notify"]).len(), 1, "{lines:?}");
+    let told = only(&lines, &["report state changed group"]);
+    assert!(told[0].contains("to=fault") && told[0].contains("interface eth0 does not exist"), "{told:?}");
 }
 
 #[test]
