@@ -5,7 +5,7 @@ use std::os::fd::RawFd;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Parser};
-use common::log::{Levels, Target};
+use common::log::{Levels, Part, Target};
 use common::role::Role;
 
 /// Virtual addresses that fail over, and load balancing that follows health.
@@ -77,6 +77,16 @@ pub(crate) struct Line {
     pub(crate) target_chosen: bool,
 }
 
+/// What may have a level of its own: every process, and its parts.
+fn with_levels(roles: &[Role]) -> Vec<String> {
+    let processes = roles.iter().map(|role| (role.name, role.parts)).chain([("watchdog", watchdog::PARTS)]);
+    let names = |(process, parts): (&str, &[Part])| {
+        let parts = parts.iter().map(|part| format!("{process}.{}", part.name));
+        std::iter::once(process.to_owned()).chain(parts).collect::<Vec<_>>()
+    };
+    processes.flat_map(names).collect()
+}
+
 /// Reads the command line.
 ///
 /// # Errors
@@ -99,9 +109,10 @@ pub(crate) fn parse(
             Some(role.ok_or_else(|| fault(format!("there is no role {name:?}")))?)
         }
     };
-    let processes: Vec<&str> = roles.iter().map(|role| role.name).chain(["watchdog"]).collect();
-    if let Some(other) = line.log_level.names().find(|name| !processes.contains(name)) {
-        return Err(fault(format!("--log-level: there is no process {other:?} ({})", processes.join(", "))));
+    let known = with_levels(roles);
+    if let Some(other) = line.log_level.names().find(|name| !known.iter().any(|known| known == name)) {
+        let known = known.join(", ");
+        return Err(fault(format!("--log-level: there is no process or part {other:?}; there are: {known}")));
     }
     let mode = match (child, line.announce) {
         (Some(role), _) => Mode::Child(role),
@@ -170,6 +181,67 @@ mod tests {
         assert!(matches!(parsed(&["--role", "vrrp"]).mode, Mode::Child(role) if role.name == "vrrp"));
     }
 
+    #[test]
+    fn parts_have_levels_too_and_who_asks_for_another_is_told_which_there_are() {
+        let words = "warn,checker.ipvs=trace,vrrp=info,vrrp.adverts=debug";
+        assert_eq!(parsed(&["--log-level", words]).options.log_level.to_string(), words);
+        let words = ["holdfastd", "--log-level", "vrrp.advert=debug"].map(OsString::from);
+        let told = parse(words, ROLES).unwrap_err().to_string();
+        for name in with_levels(ROLES) {
+            assert!(told.contains(&name), "{name}: {told}");
+        }
+        assert!(told.contains("\"vrrp.advert\"") && told.contains("vrrp.adverts, "), "{told}");
+    }
+
+    /// Every part has lines: its modules are there, its kinds of events are told by its process, and the manual page
+    /// has it. Every kind of event of a process belongs to a part.
+    #[test]
+    fn parts_are_what_they_say() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap();
+        let page = read("docs/man/holdfastd.8");
+        let told = |files: &[&str]| -> Vec<String> {
+            let text: String = files.iter().map(|file| read(file)).collect();
+            let kinds = common::history::KINDS.iter().map(|kind| kind.name.to_owned());
+            // Those that are lost are told by whoever loses them, and not in the log.
+            let logged = kinds.filter(|kind| kind != "dropped");
+            logged.filter(|kind| text.contains(&format!("\"{kind}\""))).collect()
+        };
+        let watchdog = [
+            "crates/watchdog/src/supervisor/fact.rs",
+            "crates/watchdog/src/watchdog/actions.rs",
+            "crates/watchdog/src/watchdog/requests.rs",
+        ];
+        let vrrp = ["crates/vrrp/src/events.rs", "crates/vrrp/src/machine/order.rs"];
+        let own = |process: &str| match process {
+            "vrrp" => told(&vrrp),
+            "checker" => told(&["crates/checker/src/effects/herald.rs"]),
+            _ => told(&watchdog),
+        };
+        let processes = ROLES.iter().map(|role| (role.name, role.parts)).chain([("watchdog", watchdog::PARTS)]);
+        for (process, parts) in processes {
+            let kinds = own(process);
+            for part in parts {
+                assert!(page.contains(&format!(".It Ic {process}.{}\n", part.name)), "{process}.{}", part.name);
+                for target in part.targets {
+                    if let Some((room, module)) = target.split_once("::") {
+                        let path = format!("crates/{room}/src/{}", module.replace("::", "/"));
+                        let file = [format!("{path}.rs"), format!("{path}/mod.rs")];
+                        assert!(file.iter().any(|file| root.join(file).exists()), "{target}");
+                    } else {
+                        assert!(kinds.iter().any(|kind| kind.starts_with(target)), "{process}: {target}");
+                    }
+                }
+            }
+            if process != "watchdog" {
+                for kind in kinds {
+                    let theirs = |part: &&Part| part.targets.iter().any(|target| kind.starts_with(target));
+                    assert_eq!(parts.iter().filter(theirs).count(), 1, "{process}: {kind}");
+                }
+            }
+        }
+    }
+
     /// `UPDATE=1 cargo test` writes them anew.
     #[test]
     fn the_completions_that_are_installed_are_those_of_this_command_line() {
@@ -210,6 +282,8 @@ mod tests {
         assert_eq!(exit_code(&["--vrrp-only", "--checker-only"]), 2);
         assert_eq!(exit_code(&["--log-target", "relative.log"]), 2);
         assert_eq!(exit_code(&["--log-level", "info,cook=debug"]), 2);
+        assert_eq!(exit_code(&["--log-level", "info,vrrp.cook=debug"]), 2);
+        assert_eq!(exit_code(&["--log-level", "info,watchdog.ipvs=debug"]), 2, "a part of another process");
         assert_eq!(exit_code(&["--role", "cook"]), 2);
         assert_eq!(exit_code(&["stray"]), 2);
         assert_eq!(exit_code(&["--help"]), 0);

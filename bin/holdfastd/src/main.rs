@@ -41,12 +41,12 @@ fn run(mut line: Line) -> Result<Exit, Failure> {
             Ok((role.run)(inherited))
         }
         Mode::Mail => {
-            start::log(&line, "mail")?;
+            start::log(&line, "mail", &[])?;
             Ok(mail::run())
         }
         Mode::Foreground => {
             start::retitle();
-            start::log(&line, "watchdog")?;
+            start::log(&line, "watchdog", watchdog::PARTS)?;
             Ok(watchdog::run(&line.options, ROLES, Announcer::new(None), start::estate(&line)))
         }
         Mode::Daemon => {
@@ -55,7 +55,7 @@ fn run(mut line: Line) -> Result<Exit, Failure> {
         }
         Mode::Detached(fd) => {
             let mut announcer = Announcer::new(inherit::take(fd).ok());
-            match watchdog::leave_terminal().and_then(|()| start::log(&line, "watchdog")) {
+            match watchdog::leave_terminal().and_then(|()| start::log(&line, "watchdog", watchdog::PARTS)) {
                 Ok(()) => Ok(watchdog::run(&line.options, ROLES, announcer, None)),
                 Err(failure) => {
                     announcer.failed(&failure);

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use common::child::Inherited;
 use common::exit::Exit;
-use common::log::Target;
+use common::log::{Part, Target};
 use common::role::Role;
 use watchdog::{Estate, Failure};
 
@@ -28,9 +28,9 @@ pub(crate) fn retitle() {
 }
 
 /// Sets the log up, and makes it the place where a fault of ours leaves its last words.
-pub(crate) fn log(line: &Line, ident: &'static str) -> Result<(), Failure> {
+pub(crate) fn log(line: &Line, ident: &'static str, parts: &[Part]) -> Result<(), Failure> {
     let target = &line.options.log_target;
-    common::log::init(ident, &line.options.log_level, target)
+    common::log::init(ident, parts, &line.options.log_level, target)
         .map_err(|error| Failure::new(Exit::Failed, format!("cannot log to {target}: {error}")))?;
     std::panic::set_hook(Box::new(|info| {
         log::error!("internal error: {}", info.to_string().replace('\n', " "));
@@ -48,7 +48,7 @@ pub(crate) fn choose_target(line: &mut Line) {
 
 /// The log of a child and what the watchdog left it.
 pub(crate) fn child(line: &Line, role: &'static Role) -> Result<Inherited, Failure> {
-    log(line, role.name)?;
+    log(line, role.name, role.parts)?;
     Inherited::take(line.options.run_dir.clone(), role.name)
         .map_err(|error| Failure::new(Exit::Failed, format!("cannot be a child: {error}")))
 }

@@ -10,6 +10,7 @@
 pub mod checks;
 pub mod effects;
 pub mod machine;
+mod parts;
 pub mod plan;
 pub mod reload;
 pub mod run;

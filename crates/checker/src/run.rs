@@ -32,8 +32,8 @@ use crate::effects::ipvs::Reconciler;
 use crate::effects::journal::Journal;
 use crate::machine::{Action, Actions, Event, Pool, Subject, Turn, VirtualServerId};
 use crate::plan::{self, Plan, VirtualServer};
-use crate::status;
 use crate::transport::Slot;
+use crate::{parts, status};
 use attempts::Attempts;
 use farewell::Farewell;
 
@@ -56,6 +56,7 @@ type LoopKey = ChildKey<Key>;
 /// The checker among the processes of `holdfastd`.
 pub const ROLE: Role = Role {
     name: "checker",
+    parts: parts::PARTS,
     check: |root, global, d| {
         if plan::judge(root, global, d) > 0 { Need::Wanted } else { Need::Idle }
     },
@@ -236,7 +237,7 @@ impl Running {
             self.learn(now);
             let mut actions = std::mem::take(&mut self.actions);
             for action in actions.drain(..) {
-                log::trace!("{action}");
+                log::trace!(target: parts::of(&action), "{action}");
                 self.act(action, now, cx);
             }
             if self.actions.is_empty() {

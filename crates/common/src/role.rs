@@ -5,6 +5,7 @@ use crate::child::Inherited;
 use crate::config::global::Global;
 use crate::config::{Diagnostics, Document, Sources, Table};
 use crate::exit::Exit;
+use crate::log::Part;
 
 /// Whether a configuration has work for a role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub enum Need {
 pub struct Role {
     /// `vrrp` or `checker`: names the process, its socket and its part of the status.
     pub name: &'static str,
+    /// Its parts that may log more or less than the rest of it.
+    pub parts: &'static [Part],
     /// Takes this role's tables from the root of the configuration, reports every fault in them.
     pub check: fn(&mut Table<'_>, &Global, &mut Diagnostics) -> Need,
     /// The main function of the process.

@@ -9,6 +9,7 @@ pub mod effects;
 pub mod events;
 pub mod io;
 pub mod machine;
+mod parts;
 pub mod plan;
 pub mod reload;
 pub mod run;

@@ -37,6 +37,7 @@ use crate::machine::event::{Event, ObjectEvent, ObservedLink};
 use crate::machine::id::{Family, LinkName};
 use crate::machine::object::Object;
 use crate::machine::router::Router;
+use crate::parts::PARTS;
 use crate::plan::{self, Plan};
 use save::Saving;
 
@@ -50,7 +51,7 @@ const PACKET: usize = 8192;
 const ROUNDS: usize = 16;
 
 /// The VRRP process, as the daemon starts it.
-pub const ROLE: Role = Role { name: "vrrp", check, run };
+pub const ROLE: Role = Role { name: "vrrp", parts: PARTS, check, run };
 
 fn check(root: &mut Table<'_>, _global: &Global, diagnostics: &mut Diagnostics) -> Need {
     if plan::plan(root, diagnostics).is_idle() { Need::Idle } else { Need::Wanted }
@@ -302,7 +303,7 @@ impl Running {
                     self.router.handle(Event::DatagramReceived(datagram), now, &mut self.actions);
                     self.settle(now);
                 }
-                Ok(Heard::Unreadable) => log::debug!("unreadable packet interface={link}"),
+                Ok(Heard::Unreadable) => log::debug!(target: "vrrp.adverts", "unreadable packet interface={link}"),
                 Ok(Heard::Nothing) => return Drained::Yes,
                 Err(error) => {
                     self.effects.close(link, family);

@@ -25,13 +25,15 @@ impl Source for Fields<'_> {
     }
 }
 
-/// Logs what an event says in words. The journal of systemd gets the event's fields besides.
+/// Logs what an event says in words. The journal of systemd gets the event's fields besides. Its kind is the target, so
+/// that it belongs to a part of the process.
 pub fn event(level: Level, event: &Value, words: fmt::Arguments<'_>) {
     let nothing = Map::new();
     let fields = Fields(event.as_object().unwrap_or(&nothing));
     if level <= log::max_level() {
+        let kind = event.get("event").and_then(Value::as_str).unwrap_or(module_path!());
         let mut record = Record::builder();
-        record.level(level).target(module_path!()).args(words).key_values(&fields);
+        record.level(level).target(kind).args(words).key_values(&fields);
         log::logger().log(&record.build());
     }
 }

@@ -1,4 +1,4 @@
-//! How much is logged: by every process alike, or by one more than by the others.
+//! How much is logged: by every process alike, or by one, or by a part of one, more than by the others.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,7 +6,9 @@ use std::str::FromStr;
 
 use log::LevelFilter;
 
-/// A level for all, and others for some processes: `info,vrrp=debug`.
+use super::Part;
+
+/// A level for all, and others for some processes and parts of processes: `info,vrrp=debug,checker.ipvs=trace`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Levels {
     all: LevelFilter,
@@ -26,7 +28,20 @@ impl Levels {
         self.own.get(name).copied().unwrap_or(self.all)
     }
 
-    /// The processes with a level of their own.
+    /// The levels of those parts of a process that have their own, by the beginnings of targets.
+    pub(super) fn of_parts(&self, process: &str, parts: &[Part]) -> Vec<(String, LevelFilter)> {
+        let mut own = Vec::new();
+        for part in parts {
+            let name = format!("{process}.{}", part.name);
+            if let Some(level) = self.own.get(&name) {
+                own.extend(part.targets.iter().map(|target| ((*target).to_owned(), *level)));
+                own.push((name, *level));
+            }
+        }
+        own
+    }
+
+    /// The processes and parts (`vrrp.adverts`) with a level of their own.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.own.keys().map(String::as_str)
     }
@@ -47,7 +62,7 @@ impl FromStr for Levels {
                 None => all.replace(level(part)?).is_some(),
             };
             if twice {
-                return Err(format!("{part:?} comes second: one level for all, and one for each process"));
+                return Err(format!("{part:?} comes second: one level for all, and one for each process or part"));
             }
         }
         Ok(Self { all: all.unwrap_or(LevelFilter::Info), own })
@@ -77,5 +92,22 @@ mod tests {
         for text in ["", "loud", "info,warn", "vrrp=debug,vrrp=info", "vrrp=", "info,"] {
             text.parse::<Levels>().unwrap_err();
         }
+    }
+
+    #[test]
+    fn a_part_has_its_own_level_for_everything_that_is_its() {
+        let parts = [
+            Part { name: "adverts", targets: &["vrrp::io", "packet_dropped"] },
+            Part { name: "scripts", targets: &["vrrp::effects::scripts"] },
+        ];
+        let levels: Levels = "warn,vrrp=info,vrrp.adverts=trace,checker.scripts=debug".parse().unwrap();
+        let own = |target: &str| (target.to_owned(), LevelFilter::Trace);
+        assert_eq!(
+            levels.of_parts("vrrp", &parts),
+            [own("vrrp::io"), own("packet_dropped"), own("vrrp.adverts")]
+        );
+        assert_eq!(levels.of("vrrp"), LevelFilter::Info);
+        assert_eq!(levels.of_parts("watchdog", &parts), []);
+        assert_eq!(levels.to_string().parse::<Levels>(), Ok(levels), "children are told in the same words");
     }
 }

@@ -30,6 +30,7 @@ use crate::machine::action::{Action, AdvertPacket, Announcement, Listener as Wan
 use crate::machine::event::Event;
 use crate::machine::fact::{Fact, Severity};
 use crate::machine::id::{Family, InstanceId, LinkIndex, LinkName, Tag};
+use crate::parts;
 use crate::wire::{announce, frame};
 use addresses::Batch;
 use ipvs_sync::IpvsSync;
@@ -134,7 +135,7 @@ impl<K: Copy> Effects<K> {
         let (mut announcements, mut rest) = (Vec::new(), Vec::new());
         for action in actions.drain(..) {
             if !matches!(action, Action::Report(_)) {
-                log::trace!("{action}");
+                log::trace!(target: parts::of(&action), "{action}");
             }
             match self.at_once(action, news) {
                 Some(announcement @ Action::Announce { .. }) => announcements.push(announcement),
@@ -294,7 +295,7 @@ impl<K: Copy> Effects<K> {
         self.changed_links = true;
         let Kernel { socket, names, .. } = &mut self.kernel;
         if let Err(error) = self.virtual_links.remove(socket, names, &mut self.tuning, instance.id, link) {
-            log::warn!("{error} instance={instance} interface={link}");
+            log::warn!(target: "vrrp.addresses", "{error} instance={instance} interface={link}");
         }
     }
 
@@ -365,6 +366,7 @@ impl<K: Copy> Effects<K> {
             if let Err(error) = self.announcer.send(*index, &self.frame) {
                 // A lost one is repeated by the core's schedule; a link that is gone is told by the monitor.
                 log::debug!(
+                    target: "vrrp.addresses",
                     "announcement not sent: {error} instance={instance} interface={link} address={address}"
                 );
             }

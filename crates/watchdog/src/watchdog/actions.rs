@@ -35,7 +35,7 @@ impl Watchdog {
 
     fn perform_supervision(&mut self, action: supervisor::Action, cx: &mut Cx<'_, Key>) {
         use supervisor::Action;
-        log::trace!("{action}");
+        log::trace!(target: "watchdog.children", "{action}");
         match action {
             Action::Spawn { child, afresh } => {
                 let event = match self.spawn(child, afresh, cx) {
@@ -104,7 +104,7 @@ impl Watchdog {
 
     fn perform_reload(&mut self, action: reload::Action, cx: &mut Cx<'_, Key>) {
         use reload::Action;
-        log::trace!("{action}");
+        log::trace!(target: "watchdog.reload", "{action}");
         let now = cx.now();
         match action {
             Action::Load => self.load(now),

@@ -22,11 +22,13 @@ use watchdog::{Announcer, Options};
 const ROLES: &[Role] = &[
     Role {
         name: "one",
+        parts: &[],
         check: |root, _, d| need(Manners::read("one", root, d).as_ref()),
         run: |inherited| run("one", inherited),
     },
     Role {
         name: "two",
+        parts: &[],
         check: |root, _, d| need(Manners::read("two", root, d).as_ref()),
         run: |inherited| run("two", inherited),
     },
@@ -235,7 +237,7 @@ fn main() -> ExitCode {
         return Exit::Failed.into();
     }
     let name = role.map_or("watchdog", |role| role.name);
-    if common::log::init(name, &options.log_level, &options.log_target).is_err() {
+    if common::log::init(name, &[], &options.log_level, &options.log_target).is_err() {
         return Exit::Failed.into();
     }
     match role {

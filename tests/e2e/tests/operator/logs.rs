@@ -86,6 +86,30 @@ fn every_process_may_have_a_level_of_its_own() -> Result {
     Ok(())
 }
 
+#[test]
+fn every_part_of_a_process_may_have_a_level_of_its_own() -> Result {
+    lab::require_privileges()?;
+    let lan = Lan::new()?;
+    let host = lan.host("a", &["192.168.152.11/24"])?;
+    let levels = "error,vrrp.adverts=trace,checker=trace,checker.checks=error,checker.servers=warn";
+    let holdfast = Holdfast::launch(&host, CONFIG, &["--log-level", levels])?;
+    holdfast.wait_state("VI_1", "master", SECONDS_10)?;
+    wait::until("adverts and the verdict", SECONDS_10, || {
+        let log = holdfast.log().text();
+        Ok(log.contains(" trace vrrp: advert VI_1 priority=100")
+            && log.contains(" warn  checker: real server down"))
+    })?;
+    // An order that the checker takes in the meantime is told, one attempt or a change of state is not.
+    let log = holdfast.log().text();
+    for line in log.lines() {
+        let (vrrp, checker) = (line.contains(" vrrp: "), line.contains(" checker: "));
+        assert!(vrrp || checker, "{line}");
+        assert!(!vrrp || line.contains(" vrrp: advert ") || line.contains("listen"), "{line}");
+        assert!(!line.contains(" checker: start ") && !line.contains(" checker: check failed"), "{line}");
+    }
+    Ok(())
+}
+
 /// What a journal would read: a datagram in systemd's native protocol.
 fn fields(mut bytes: &[u8]) -> BTreeMap<String, String> {
     let mut fields = BTreeMap::new();
