@@ -218,11 +218,16 @@ mod tests {
             "checker" => told(&["crates/checker/src/effects/herald.rs"]),
             _ => told(&watchdog),
         };
-        let processes = ROLES.iter().map(|role| (role.name, role.parts)).chain([("watchdog", watchdog::PARTS)]);
+        let processes =
+            ROLES.iter().map(|role| (role.name, role.parts)).chain([("watchdog", watchdog::PARTS)]);
         for (process, parts) in processes {
             let kinds = own(process);
             for part in parts {
-                assert!(page.contains(&format!(".It Ic {process}.{}\n", part.name)), "{process}.{}", part.name);
+                assert!(
+                    page.contains(&format!(".It Ic {process}.{}\n", part.name)),
+                    "{process}.{}",
+                    part.name
+                );
                 for target in part.targets {
                     if let Some((room, module)) = target.split_once("::") {
                         let path = format!("crates/{room}/src/{}", module.replace("::", "/"));

@@ -2,7 +2,8 @@
 //!
 //! Both children take such orders over their control sockets, show them in the status and keep them in their
 //! checkpoints; what is alike of that stands here. Whoever may open the socket may give orders. Who did is known from
-//! the socket's peer, not from what the client says.
+//! the socket's peer, not from what the client says; under sudo that is root, so a client may say besides for whom it
+//! was started, which is kept and shown as what it is: a claim.
 
 use std::fmt;
 use std::fs;
@@ -16,6 +17,8 @@ use crate::log::timestamp;
 pub const MAX_REASON: usize = 200;
 /// The longest time an order can be in force for without being in force until it is released.
 pub const MAX_LASTING: Duration = Duration::from_secs(10 * 366 * 86_400);
+/// The longest name that a client may claim, in bytes.
+const MAX_CLAIM: usize = 64;
 /// So many names are offered where one is not known.
 const OFFERED: usize = 5;
 
@@ -26,6 +29,8 @@ pub struct Origin {
     pub uid: Option<u32>,
     /// What that user was called then.
     pub user: Option<String>,
+    /// For whom sudo started the client, as the client says: nobody has verified it.
+    pub sudo_user: Option<String>,
     /// In seconds since 1970.
     pub at: u64,
     /// In the operator's words; may be empty.
@@ -42,7 +47,7 @@ pub struct Terms {
 }
 
 impl Terms {
-    /// Out of a request: `for_s` and `reason`. `uid` is the peer's.
+    /// Out of a request: `for_s`, `reason` and `sudo_user`. `uid` is the peer's.
     ///
     /// # Errors
     /// What is wrong with them.
@@ -64,8 +69,23 @@ impl Terms {
         let reason = reason.trim().chars().map(harmless).collect();
         let at = wall.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
         let user = uid.and_then(user_name);
-        Ok(Self { origin: Origin { uid, user, at, reason }, lasting })
+        let claim = params.get("sudo_user").and_then(Value::as_str).filter(|name| is_name(name));
+        // Whoever is verified to be somebody need not claim it.
+        let sudo_user = claim.filter(|name| user.as_deref() != Some(*name)).map(ToOwned::to_owned);
+        Ok(Self { origin: Origin { uid, user, sudo_user, at, reason }, lasting })
     }
+}
+
+/// Whether it can be the name of a user, and cannot be taken for anything else in a line of the log.
+fn is_name(text: &str) -> bool {
+    let plain = |c: char| c.is_alphanumeric() || ['.', '_', '-', '@', '+', '$', '\\'].contains(&c);
+    !text.is_empty() && text.len() <= MAX_CLAIM && text.chars().all(plain)
+}
+
+/// For whom sudo has started this process, if it has: what an order may claim.
+#[must_use]
+pub fn sudo_user() -> Option<String> {
+    std::env::var("SUDO_USER").ok().filter(|name| is_name(name))
 }
 
 /// What the file of users calls this one. Not asked of the network: the loop that adverts depend on waits for the
@@ -82,11 +102,14 @@ fn named(users: &str, uid: u32) -> Option<String> {
     })
 }
 
-/// `by=root uid=0 reason="…"`, for the log.
+/// `by=root uid=0 claims_sudo_by=alice reason="…"`, for the log.
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let uid = self.uid.map_or_else(|| "unknown".to_owned(), |uid| uid.to_string());
         write!(f, "by={} uid={uid}", self.user.as_deref().unwrap_or("unknown"))?;
+        if let Some(name) = &self.sudo_user {
+            write!(f, " claims_sudo_by={name}")?;
+        }
         if self.reason.is_empty() { Ok(()) } else { write!(f, " reason={:?}", self.reason) }
     }
 }
@@ -98,6 +121,7 @@ pub fn shown(kind: &str, origin: &Origin, left: Option<Duration>, wall: SystemTi
         "kind": kind,
         "user": origin.user,
         "uid": origin.uid,
+        "sudo_user": origin.sudo_user,
         "since": timestamp(since),
         "until": left.and_then(|left| wall.checked_add(left)).map(timestamp),
         "left_s": left.map(|left| left.as_secs()),
@@ -118,11 +142,15 @@ impl Origin {
             out.extend_from_slice(&length.to_le_bytes());
             out.extend_from_slice(text.as_bytes().get(..usize::from(length)).unwrap_or_default());
         };
-        out.push(u8::from(self.uid.is_some()) | u8::from(self.user.is_some()) << 1);
+        let claims = self.sudo_user.is_some();
+        out.push(u8::from(self.uid.is_some()) | u8::from(self.user.is_some()) << 1 | u8::from(claims) << 2);
         out.extend_from_slice(&self.uid.unwrap_or_default().to_le_bytes());
         out.extend_from_slice(&self.at.to_le_bytes());
         text(self.user.as_deref().unwrap_or_default(), out);
         text(&self.reason, out);
+        if let Some(name) = &self.sudo_user {
+            text(name, out);
+        }
     }
 
     /// Takes it from the front of a checkpoint's bytes; none where they are something else.
@@ -137,9 +165,12 @@ impl Origin {
             String::from_utf8(head.to_owned()).ok()
         };
         let (user, reason) = (text()?, text()?);
+        // Earlier versions wrote none.
+        let sudo_user = if flags & 4 == 0 { None } else { Some(text()?) };
         Some(Self {
             uid: (flags & 1 != 0).then_some(uid),
             user: (flags & 2 != 0).then_some(user),
+            sudo_user,
             at,
             reason,
         })

@@ -138,6 +138,7 @@ pub fn event(fact: &Fact) -> Value {
             "now": turned.word(),
             "user": origin.user,
             "uid": origin.uid,
+            "sudo_user": origin.sudo_user,
             "reason": origin.reason,
         }),
         Fact::Stalled { instance, late_ms } => json!({
@@ -201,7 +202,8 @@ mod tests {
     #[test]
     fn a_group_s_change_names_the_member_that_brought_it_about() {
         let better = Reason::BetterMaster { master: "10.0.0.9".parse().unwrap(), priority: 200 };
-        let mover = Mover { member: "VI_1".into(), reason: better, priority: 80, peer: "10.0.0.9".parse().ok() };
+        let mover =
+            Mover { member: "VI_1".into(), reason: better, priority: 80, peer: "10.0.0.9".parse().ok() };
         let of = |mover| Fact::GroupTransition {
             group: "G1".into(),
             from: StateName::Master,

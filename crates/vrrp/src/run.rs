@@ -303,7 +303,9 @@ impl Running {
                     self.router.handle(Event::DatagramReceived(datagram), now, &mut self.actions);
                     self.settle(now);
                 }
-                Ok(Heard::Unreadable) => log::debug!(target: "vrrp.adverts", "unreadable packet interface={link}"),
+                Ok(Heard::Unreadable) => {
+                    log::debug!(target: "vrrp.adverts", "unreadable packet interface={link}");
+                }
                 Ok(Heard::Nothing) => return Drained::Yes,
                 Err(error) => {
                     self.effects.close(link, family);

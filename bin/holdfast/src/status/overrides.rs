@@ -12,6 +12,7 @@ pub(crate) struct Override {
     pub(crate) weight: Option<u32>,
     pub(crate) user: Option<String>,
     pub(crate) uid: Option<u32>,
+    pub(crate) sudo_user: Option<String>,
     pub(crate) since: String,
     pub(crate) until: Option<String>,
     pub(crate) left_s: Option<f64>,
@@ -38,11 +39,15 @@ impl Override {
 
     /// The same, with who ordered it, when and why.
     pub(crate) fn line(&self) -> String {
-        let who = match (&self.user, self.uid) {
-            (Some(user), Some(uid)) => format!("{user} (uid {uid})"),
-            (None, Some(uid)) => format!("uid {uid}"),
-            (Some(user), None) => user.clone(),
-            (None, None) => "somebody unknown".to_owned(),
+        // What is verified comes first.
+        let claim = self.sudo_user.as_ref().map(|name| format!("claims sudo by {name}"));
+        let who = match (&self.user, self.uid, claim) {
+            (Some(user), Some(uid), Some(claim)) => format!("{user} (uid {uid}, {claim})"),
+            (Some(user), Some(uid), None) => format!("{user} (uid {uid})"),
+            (None, Some(uid), Some(claim)) => format!("uid {uid} ({claim})"),
+            (None, Some(uid), None) => format!("uid {uid}"),
+            (Some(user), None, _) => user.clone(),
+            (None, None, _) => "somebody unknown".to_owned(),
         };
         let why = if self.reason.is_empty() { String::new() } else { format!(": {}", self.reason) };
         format!("{}, by {who} at {}{why}", self.words(), self.since)

@@ -283,7 +283,7 @@ fn what_operators_have_ordered_is_told_with_who_and_until_when() {
         server(true, json!([order("drain", timed)])),
         server(false, json!([order("drain", json!({}))])),
         server(true, json!([order("disable", json!({ "user": null })), order("weight", json!({ "weight": 7 }))])),
-        server(true, json!([order("force", json!({}))])),
+        server(true, json!([order("force", json!({ "user": "root", "uid": 0, "sudo_user": "alice" }))])),
     ] }] } });
     let text = text::render(&status, Some(What::Servers), view());
     let lines: Vec<&str> = text
@@ -305,7 +305,7 @@ fn what_operators_have_ordered_is_told_with_who_and_until_when() {
             "drained until released, by alice (uid 1000) at 2026-11-21T18:00:00Z",
             "disabled until released, by uid 1000 at 2026-11-21T18:00:00Z",
             "weight 7 until released, by alice (uid 1000) at 2026-11-21T18:00:00Z",
-            "forced to serve until released, by alice (uid 1000) at 2026-11-21T18:00:00Z",
+            "forced to serve until released, by root (uid 0, claims sudo by alice) at 2026-11-21T18:00:00Z",
         ]
     );
 }

@@ -13,7 +13,7 @@ use clap::{Args, ValueEnum};
 use common::config::parse_duration;
 use common::control::{CallError, Client};
 use common::exit::Exit;
-use common::steer::{MAX_LASTING, MAX_REASON};
+use common::steer::{MAX_LASTING, MAX_REASON, sudo_user};
 use serde_json::{Value, json};
 
 use crate::cli::Arguments;
@@ -139,7 +139,8 @@ pub(crate) fn order_server(
     server: &str,
     reason: Option<&str>,
 ) -> Result<String, CallError> {
-    servers::give(run_dir, &with_terms(json!({ "order": order, "server": server }), None, reason))
+    // For whom that process was started is not who gives the order.
+    servers::give(run_dir, &on_terms(json!({ "order": order, "server": server }), None, reason))
 }
 
 /// `drain` and `disable`.
@@ -207,7 +208,16 @@ const fn is_refusal(error: &CallError) -> bool {
     matches!(error, CallError::Refused(_))
 }
 
-fn with_terms(mut params: Value, lasting: Option<Duration>, reason: Option<&str>) -> Value {
+/// What an operator has typed, perhaps behind `sudo`: the process knows that it was root, and can show who we say it was.
+fn with_terms(params: Value, lasting: Option<Duration>, reason: Option<&str>) -> Value {
+    let mut params = on_terms(params, lasting, reason);
+    if let Some(fields) = params.as_object_mut() {
+        fields.extend(sudo_user().map(|name| ("sudo_user".to_owned(), name.into())));
+    }
+    params
+}
+
+fn on_terms(mut params: Value, lasting: Option<Duration>, reason: Option<&str>) -> Value {
     if let Some(fields) = params.as_object_mut() {
         fields.extend(lasting.map(|lasting| ("for_s".to_owned(), lasting.as_secs_f64().into())));
         fields.extend(reason.map(|reason| ("reason".to_owned(), reason.into())));

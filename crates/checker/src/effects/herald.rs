@@ -146,6 +146,7 @@ impl<K: Copy> Herald<K> {
             "now": word,
             "user": origin.user,
             "uid": origin.uid,
+            "sudo_user": origin.sudo_user,
             "reason": origin.reason,
         });
         let about = match turned {

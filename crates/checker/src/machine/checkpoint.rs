@@ -373,8 +373,10 @@ mod tests {
             Just(Order::Force),
             any::<u32>().prop_map(Order::Weight),
         ];
-        let origin = (any::<Option<u32>>(), any::<Option<String>>(), any::<String>());
-        let origin = origin.prop_map(|(uid, user, reason)| Origin { uid, user, at: 7, reason });
+        let name = any::<Option<String>>;
+        let origin = (any::<Option<u32>>(), name(), name(), any::<String>());
+        let origin =
+            origin.prop_map(|(uid, user, sudo_user, reason)| Origin { uid, user, sudo_user, at: 7, reason });
         let one = (any::<u64>(), order, any::<Option<u64>>(), origin);
         let one = one.prop_map(|(server, order, until, origin)| SavedOrder { server, order, until, origin });
         prop::collection::vec(one, 0..5)

@@ -39,7 +39,8 @@ pub fn prepare(dir: &Path) -> io::Result<()> {
     let found = std::fs::symlink_metadata(dir)?;
     let ours = found.is_dir() && found.uid() == nix::unistd::geteuid().as_raw();
     if !ours || found.mode() & 0o022 != 0 {
-        let why = "it is not a directory that belongs to this process's user and that nobody else can write to";
+        let why =
+            "it is not a directory that belongs to this process's user and that nobody else can write to";
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
     }
     Ok(())

@@ -62,7 +62,9 @@ impl FromStr for Levels {
                 None => all.replace(level(part)?).is_some(),
             };
             if twice {
-                return Err(format!("{part:?} comes second: one level for all, and one for each process or part"));
+                return Err(format!(
+                    "{part:?} comes second: one level for all, and one for each process or part"
+                ));
             }
         }
         Ok(Self { all: all.unwrap_or(LevelFilter::Info), own })

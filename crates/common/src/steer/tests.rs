@@ -25,6 +25,37 @@ fn terms_are_read_with_their_bounds() {
 }
 
 #[test]
+fn what_a_client_claims_is_no_more_than_a_name_beside_who_it_is() {
+    let claimed = |name: Value| read(&json!({ "sudo_user": name })).unwrap().origin;
+    assert_eq!(claimed(json!("alice")).sudo_user.as_deref(), Some("alice"));
+    assert_eq!(claimed(json!("alice")).uid, Some(0), "that is verified");
+    assert_eq!(claimed(json!("DOMAIN\\a.b-c_d@e+f$")).sudo_user.as_deref(), Some("DOMAIN\\a.b-c_d@e+f$"));
+    assert_eq!(claimed(json!("root")).sudo_user, None, "that is who it is anyway");
+    for wrong in [
+        json!(null),
+        json!(7),
+        json!(""),
+        json!("a b"),
+        json!("a\nb"),
+        json!("a\" uid=0"),
+        json!("x".repeat(65)),
+    ] {
+        assert_eq!(claimed(wrong.clone()).sudo_user, None, "{wrong}");
+    }
+}
+
+#[test]
+fn an_origin_of_an_earlier_version_is_read() {
+    let origin =
+        Origin { uid: Some(7), user: Some("op".into()), sudo_user: None, at: 9, reason: "why".into() };
+    let mut bytes = Vec::new();
+    origin.encode(&mut bytes);
+    let earlier = [&[3, 7, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 2, 0][..], b"op", &[3, 0], b"why"].concat();
+    assert_eq!(bytes, earlier);
+    assert_eq!(Origin::decode(&mut earlier.as_slice()), Some(origin));
+}
+
+#[test]
 fn a_user_has_the_name_that_the_file_of_users_gives() {
     let users = "root:x:0:0:root:/root:/bin/sh\nbroken\nalice:x:1000:1000::/home/alice:/bin/sh\n";
     assert_eq!(named(users, 1000).as_deref(), Some("alice"));
@@ -33,8 +64,16 @@ fn a_user_has_the_name_that_the_file_of_users_gives() {
 
 #[test]
 fn an_origin_is_one_piece_of_a_log_line() {
-    let origin = Origin { uid: Some(1000), user: Some("alice".into()), at: 0, reason: "a \"b\"".into() };
+    let origin = Origin {
+        uid: Some(1000),
+        user: Some("alice".into()),
+        sudo_user: None,
+        at: 0,
+        reason: "a \"b\"".into(),
+    };
     assert_eq!(origin.to_string(), r#"by=alice uid=1000 reason="a \"b\"""#);
+    let origin = Origin { sudo_user: Some("bob".into()), ..origin };
+    assert_eq!(origin.to_string(), r#"by=alice uid=1000 claims_sudo_by=bob reason="a \"b\"""#);
     assert_eq!(Origin::default().to_string(), "by=unknown uid=unknown");
 }
 
@@ -51,9 +90,10 @@ fn the_nearest_names_are_offered_and_all_where_they_are_few() {
 proptest! {
     #[test]
     fn an_origin_is_read_back_as_it_was_saved(
-        uid in any::<Option<u32>>(), user in any::<Option<String>>(), at in any::<u64>(), reason in any::<String>(),
+        uid in any::<Option<u32>>(), user in any::<Option<String>>(), sudo_user in any::<Option<String>>(),
+        at in any::<u64>(), reason in any::<String>(),
     ) {
-        let origin = Origin { uid, user, at, reason };
+        let origin = Origin { uid, user, sudo_user, at, reason };
         let mut bytes = Vec::new();
         origin.encode(&mut bytes);
         bytes.push(7);

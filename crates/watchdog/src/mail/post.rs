@@ -74,7 +74,7 @@ impl Post {
     fn place(&mut self, chosen: Option<PathBuf>, first: bool, now: Now, out: &mut Vec<Action>) {
         let usual = place::spool(&self.options.run_dir);
         let lasting = place::copies(&self.options.run_dir);
-        let before = std::mem::take(&mut self.copies);
+        let before = self.copies.take();
         self.copies = if chosen.is_none() { lasting.clone().map(Spool::new) } else { None };
         let dir = chosen.unwrap_or_else(|| usual.clone());
         let moved = dir != self.spool.dir();

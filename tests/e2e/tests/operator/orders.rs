@@ -85,3 +85,32 @@ fn whoever_may_open_the_socket_may_give_orders_and_is_named() -> Result {
     assert!(log.contains("server=127.0.0.2:1 for=\"until it is released\" by=nobody uid=65534"), "{log}");
     Ok(())
 }
+
+/// As sudo starts it: what is verified is that it is root.
+#[test]
+fn under_sudo_the_status_says_who_is_claimed_to_have_given_an_order() -> Result {
+    let (_lan, _host, ours) = start()?;
+    let command = lab::program(lab::Program::Holdfast)?;
+    let run = ours.folder().path().join("run");
+    let (command, run) = (command.to_string_lossy(), run.to_string_lossy());
+    let order = ["drain", "127.0.0.2:1", "--reason", "new disk", "--run-dir", &run];
+    let done = output(&[&["env", "SUDO_USER=alice", "SUDO_UID=1000", &*command][..], &order[..]].concat())?;
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    let text = ours.command(&["status", "servers"])?.stdout;
+    assert!(text.contains("by root (uid 0, claims sudo by alice) at "), "{text}");
+    let status = ours.status()?;
+    let standing = status.pointer("/checker/virtual_servers/0/real_servers/2/overrides/0").cloned();
+    let standing = standing.unwrap_or_default();
+    assert_eq!((&standing["uid"], &standing["user"]), (&0.into(), &"root".into()), "{standing}");
+    assert_eq!(standing["sudo_user"], "alice");
+    let log = ours.log().text();
+    assert!(log.contains(" by=root uid=0 claims_sudo_by=alice reason=\"new disk\""), "{log}");
+    // It is kept over a crash of the process like all the rest.
+    ours.signal_child("checker", nix::sys::signal::Signal::SIGKILL)?;
+    lab::wait::until("the order in the next process", lab::SECONDS_10, || {
+        Ok(ours.command(&["status", "servers"])?.stdout.contains("claims sudo by alice"))
+    })?;
+    let told = ours.command(&["events", "--json", "override_set"])?.stdout;
+    assert!(told.contains("\"sudo_user\":\"alice\""), "{told}");
+    Ok(())
+}

@@ -371,10 +371,12 @@ impl Instance {
         });
         let superseded = self.superseded.take();
         let peer = reason.peer().or(superseded);
-        if self.grouped {
-            let (member, reason) = (self.tag.name.clone(), reason.clone());
-            self.moved = Some(Mover { member, reason, priority: self.priority, peer });
-        }
+        self.moved = Some(Mover {
+            member: self.tag.name.clone(),
+            reason: reason.clone(),
+            priority: self.priority,
+            peer,
+        });
         cx.out.push(Action::Report(Fact::Transition {
             instance: self.tag.clone(),
             from,

@@ -100,6 +100,9 @@ struct SavedOrder {
     until: Option<u64>,
     uid: Option<u32>,
     user: Option<String>,
+    // Absent in what earlier versions wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sudo_user: Option<String>,
     at: u64,
     reason: String,
 }
@@ -114,16 +117,16 @@ struct SavedFailover {
 
 impl SavedOrder {
     fn of(standing: &Standing, clock: Clock) -> Self {
-        let Origin { uid, user, at, reason } = standing.origin.clone();
-        Self { until: standing.until.map(|until| clock.save(until)), uid, user, at, reason }
+        let Origin { uid, user, sudo_user, at, reason } = standing.origin.clone();
+        Self { until: standing.until.map(|until| clock.save(until)), uid, user, sudo_user, at, reason }
     }
 
     fn load(self, clock: Clock) -> Standing {
-        let Self { until, uid, user, at, reason } = self;
+        let Self { until, uid, user, sudo_user, at, reason } = self;
         let ahead = |saved| Duration::from_nanos(saved).saturating_sub(clock.uptime).min(MAX_LASTING);
         // One whose end lies beyond all time has none.
         let until = until.and_then(|saved| clock.now.checked_add(ahead(saved)));
-        Standing { until, origin: Origin { uid, user, at, reason } }
+        Standing { until, origin: Origin { uid, user, sudo_user, at, reason } }
     }
 }
 

@@ -13,7 +13,13 @@ impl Lab {
     fn order_for(&mut self, server: &str, order: Order, seconds: Option<u64>) -> Vec<String> {
         let servers = self.pool.find(server).unwrap();
         let until = seconds.map(|seconds| self.now + Duration::from_secs(seconds));
-        let origin = Origin { uid: Some(7), user: Some("op".into()), at: 1, reason: "why".into() };
+        let origin = Origin {
+            uid: Some(7),
+            user: Some("op".into()),
+            at: 1,
+            reason: "why".into(),
+            ..Origin::default()
+        };
         self.event(Event::Steer { servers, order, until, origin })
     }
 

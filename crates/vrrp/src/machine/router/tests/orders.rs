@@ -11,7 +11,13 @@ const PEER: &str = "10.0.0.9";
 
 impl Machine {
     fn standing(&self, lasting: Option<Duration>) -> Standing {
-        let origin = Origin { uid: Some(7), user: Some("op".into()), at: 1, reason: String::new() };
+        let origin = Origin {
+            uid: Some(7),
+            user: Some("op".into()),
+            sudo_user: Some("alice".into()),
+            at: 1,
+            reason: String::new(),
+        };
         Standing { until: lasting.map(|lasting| self.now + lasting), origin }
     }
 
@@ -55,14 +61,20 @@ fn a_failover_is_a_hand_over_and_the_successor_is_let_be() {
     let mut m = Machine::master(&instance("priority = 200"));
     let lines = m.fail_over("A", None);
     assert_eq!(effects(&lines), ["advert A priority=0"], "the address stays");
-    assert_eq!(overrides(&lines), [": failover instance=A for=\"until it is released\" by=op uid=7"]);
+    assert_eq!(
+        overrides(&lines),
+        [": failover instance=A for=\"until it is released\" by=op uid=7 claims_sudo_by=alice"]
+    );
     m.pass(100 * MS);
     let lines = m.succeed(0, PEER, 50, SECOND);
     assert_eq!(only(&lines, &["remove"]), ["remove A 192.0.2.1/24@eth0"]);
     assert_eq!(m.state(), Backup);
     m.hears(50, 20);
     assert_eq!(m.state(), Backup, "a worse master is not pre-empted");
-    assert_eq!(overrides(&m.release(Some("A"))), ["released: failover instance=A by=op uid=7"]);
+    assert_eq!(
+        overrides(&m.release(Some("A"))),
+        ["released: failover instance=A by=op uid=7 claims_sudo_by=alice"]
+    );
     m.hears(50, 5);
     assert_eq!(m.state(), Master, "the ordinary election");
 }
@@ -75,7 +87,7 @@ fn who_finds_nobody_to_hand_over_to_stays_master_and_never_lets_the_address_go()
     assert_eq!(only(&lines, &["remove"]), [""; 0]);
     assert_eq!(
         overrides(&lines),
-        ["is over, nobody else is master: failover instance=A ordered_by=op uid=7"]
+        ["is over, nobody else is master: failover instance=A ordered_by=op uid=7 claims_sudo_by=alice"]
     );
     assert_eq!(only(&lines, &["advert"])[0], "advert A priority=100");
     assert_eq!(only(&lines, &["announce"]).len(), 1, "somebody may have been asked meanwhile");
@@ -91,7 +103,7 @@ fn a_failover_ends_when_the_successor_dies() {
     assert_eq!(m.state(), Master, "nobody else is there");
     assert_eq!(
         overrides(&lines),
-        ["is over, nobody else is master: failover instance=A ordered_by=op uid=7"]
+        ["is over, nobody else is master: failover instance=A ordered_by=op uid=7 claims_sudo_by=alice"]
     );
     // The same where it says goodbye.
     m.fail_over("A", None);
@@ -109,7 +121,10 @@ fn a_failover_ends_when_its_time_is_over() {
     m.hears(50, 9);
     assert_eq!(m.state(), Backup);
     m.hear(PEER, 50);
-    assert_eq!(overrides(&m.lines(SECOND)), ["is over: failover instance=A ordered_by=op uid=7"]);
+    assert_eq!(
+        overrides(&m.lines(SECOND)),
+        ["is over: failover instance=A ordered_by=op uid=7 claims_sudo_by=alice"]
+    );
     m.hears(50, 2);
     assert_eq!(m.state(), Backup, "preempt_delay counts from then");
     m.hears(50, 5);
@@ -211,7 +226,7 @@ fn maintenance_without_anybody_else_gives_the_address_up() {
     assert_eq!(only(&lines, &["remove"]), ["remove A 192.0.2.1/24@eth0"]);
     assert_eq!(m.state(), Backup);
     let lines = m.lines(6 * SECOND);
-    assert_eq!(overrides(&lines), ["is over: maintenance ordered_by=op uid=7"]);
+    assert_eq!(overrides(&lines), ["is over: maintenance ordered_by=op uid=7 claims_sudo_by=alice"]);
     assert_eq!(m.state(), Master);
 }
 
@@ -283,6 +298,8 @@ fn a_reload_keeps_orders_and_drops_those_of_what_it_removes() {
     let lines = m.reload(&other);
     assert_eq!(
         overrides(&lines),
-        ["dropped, its instance has left the configuration: failover instance=A ordered_by=op uid=7"]
+        [
+            "dropped, its instance has left the configuration: failover instance=A ordered_by=op uid=7 claims_sudo_by=alice"
+        ]
     );
 }
