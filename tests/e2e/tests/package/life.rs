@@ -76,6 +76,10 @@ fn a_package_is_clean_and_lives_its_life() -> Result {
     assert!(!root.host().has_address(VIP)?);
     assert!(!root.path("/run/holdfast/holdfastd.pid").exists());
     assert!(root.path("/etc/holdfast/holdfast.toml").exists());
+    // Copies of mails that nobody has taken.
+    let mails = root.path("/var/lib/holdfast/mail");
+    std::fs::create_dir_all(&mails)?;
+    std::fs::write(mails.join("1.mail"), "{}")?;
     root.run(&["dpkg", "-P", "holdfast"])?;
     let after = root.files()?;
     let left: Vec<&str> =
