@@ -113,7 +113,7 @@ pub enum Action {
     /// For the log: what somebody has to look at, whatever becomes of the attempt.
     Warned(CheckId, Words),
     /// For the log: what becomes of an operator's order for a server.
-    Steered(ServiceKey, DestinationKey, Turned),
+    Steered(ServiceKey, DestinationKey, Box<Turned>),
 }
 
 /// How far a server is on its way out.

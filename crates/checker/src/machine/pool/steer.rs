@@ -173,7 +173,7 @@ impl Pool {
             return;
         }
         let key = planned.key(*first);
-        out.extend(turned.into_iter().map(|turned| Action::Steered(*first, key, turned)));
+        out.extend(turned.into_iter().map(|turned| Action::Steered(*first, key, Box::new(turned))));
         self.changed = true;
         self.dirty.insert(service_id);
         let (alive, weight) =
@@ -209,7 +209,7 @@ impl Pool {
         let (Some(planned), Some(first)) = (plan.member(server.place), plan.services.first()) else { return };
         let key = planned.key(*first);
         let dropped = server.standing().into_iter().map(Turned::Dropped);
-        self.notices.extend(dropped.map(|turned| Action::Steered(*first, key, turned)));
+        self.notices.extend(dropped.map(|turned| Action::Steered(*first, key, Box::new(turned))));
     }
 
     /// Who is ordered what, by the servers' names in a checkpoint.
