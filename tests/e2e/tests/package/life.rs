@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use lab::keepalived::{Instance, header};
-use lab::{Keepalived, Lan, Monitor, Result, TempDir, wait};
+use lab::{Keepalived, Lan, Monitor, Result, TempDir, arping, wait};
 
 use crate::debian::{Root, package, with_version};
 
 const LIMIT: Duration = Duration::from_secs(30);
 const VIP: &str = "192.168.155.200";
+/// Another director's, behind which this is a real server as well.
+const SERVED: &str = "192.168.155.201";
 const CONFIG: &str = r#"
 [vrrp]
 interface = "eth0"
@@ -49,6 +51,17 @@ fn a_package_is_clean_and_lives_its_life() -> Result {
     let theirs = Keepalived::start(&b, &format!("{}{block}", header()))?;
     theirs.wait_state("VI_1", "BACKUP", LIMIT)?;
 
+    // Behind another director it is a real server, from when on it is told of which address.
+    let realserver = |action: &str| -> Result<Option<i32>> {
+        Ok(root.output(&["/etc/init.d/holdfast-realserver", action])?.code)
+    };
+    assert_eq!((realserver("status")?, realserver("start")?), (Some(3), Some(6)));
+    root.run(&["sed", "-i", &format!("s/^VIP=.*/VIP={SERVED}/"), "/etc/default/holdfast-realserver"])?;
+    root.run(&["invoke-rc.d", "holdfast-realserver", "start"])?;
+    assert_eq!(realserver("status")?, Some(0));
+    assert!(root.host().has_address(SERVED)?);
+    assert_eq!(arping(&b, "eth0", SERVED)?, Vec::<String>::new());
+
     // The new version takes over, and nobody notices.
     let (known, monitor) = (theirs.transitions("VI_1"), Monitor::start(root.host(), &["address"])?);
     let pid = std::fs::read_to_string(root.path("/run/holdfast/holdfastd.pid"))?;
@@ -57,10 +70,13 @@ fn a_package_is_clean_and_lives_its_life() -> Result {
     assert_eq!(std::fs::read_to_string(root.path("/run/holdfast/holdfastd.pid"))?, pid);
     let executed = std::fs::read_link(format!("/proc/{}/exe", pid.trim()))?;
     assert!(executed.ends_with("usr/sbin/holdfastd"), "{}", executed.display());
-    assert!(root.host().has_address(VIP)?);
+    assert!(root.host().has_address(VIP)? && root.host().has_address(SERVED)?);
     assert_eq!(theirs.transitions("VI_1"), known);
     let gone = monitor.lines_from(0);
-    let gone: Vec<_> = gone.iter().filter(|line| line.contains("Deleted") && line.contains(VIP)).collect();
+    let gone: Vec<_> = gone
+        .iter()
+        .filter(|line| line.contains("Deleted") && [VIP, SERVED].iter().any(|vip| line.contains(vip)))
+        .collect();
     assert!(gone.is_empty(), "{gone:?}");
 
     // A fault in the configuration stops nothing.
@@ -73,7 +89,7 @@ fn a_package_is_clean_and_lives_its_life() -> Result {
     // Removed, it is stopped, and the peer takes over; the configuration stays until it is purged.
     root.run(&["dpkg", "-r", "holdfast"])?;
     theirs.wait_state("VI_1", "MASTER", LIMIT)?;
-    assert!(!root.host().has_address(VIP)?);
+    assert!(!root.host().has_address(VIP)? && !root.host().has_address(SERVED)?);
     assert!(!root.path("/run/holdfast/holdfastd.pid").exists());
     assert!(root.path("/etc/holdfast/holdfast.toml").exists());
     // Copies of mails that nobody has taken.
