@@ -218,9 +218,11 @@ impl Pair {
         Ok(())
     }
 
-    fn logs(&self) -> String {
+    fn logs(&self, marks: [usize; 2]) -> String {
         format!(
-            "keepalived:\n{}\n\nHoldfast:\n{}\n{}",
+            "keepalived announced:\n{}\nHoldfast announced:\n{}\nkeepalived:\n{}\n\nHoldfast:\n{}\n{}",
+            view::announcers(&self.left.wires[0], marks[0]),
+            view::announcers(&self.right.wires[0], marks[1]),
             self.keepalived.as_ref().map(|keepalived| keepalived.log().tail(60)).unwrap_or_default(),
             self.holdfast.as_ref().map(|holdfast| holdfast.log().tail(60)).unwrap_or_default(),
             std::fs::read_to_string(self.right.folder.path().join("keepalived.conf")).unwrap_or_default(),
@@ -302,7 +304,7 @@ impl Pair {
                 }
             });
             stays.map_err(|error| {
-                Error::new(format!("step {number}: {error}\n{}\n\n{}", last.join("\n"), pair.logs()))
+                Error::new(format!("step {number}: {error}\n{}\n\n{}", last.join("\n"), pair.logs(marks)))
             })?;
         }
         Ok(())

@@ -159,3 +159,14 @@ pub fn announcements(wire: &Capture, mark: usize, addresses: &[&str]) -> Result<
     }
     Ok(lines)
 }
+
+/// Every announcement with its sender: for whoever wants to know why the numbers differ.
+pub fn announcers(wire: &Capture, mark: usize) -> String {
+    let frames = wire.frames_from(mark);
+    let lines = frames.iter().filter_map(|frame| {
+        let (address, at) =
+            (frame.packet.announced()?, frame.at.duration_since(SystemTime::UNIX_EPOCH).ok()?);
+        Some(format!("{:.3} {address} {:02x?}", at.as_secs_f64() % 60.0, frame.bytes.get(..14)?))
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
