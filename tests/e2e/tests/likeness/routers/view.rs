@@ -6,9 +6,11 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
-use lab::packet::Advert;
-use lab::{Capture, Netns, Result};
+use lab::packet::{Advert, Mac};
+use lab::{Capture, Frame, Netns, Result};
 use serde_json::{Map, Value};
+
+use super::pair::is_own;
 
 /// From one announcement of an address to the next of the same burst it is less than this.
 const BURST: Duration = Duration::from_millis(1200);
@@ -108,7 +110,7 @@ fn pairs(value: &Value, without: &[&str]) -> String {
 pub fn adverts(wires: &[&Capture]) -> Vec<String> {
     let mut last: BTreeMap<(u8, IpAddr), Advert> = BTreeMap::new();
     for (_, advert) in wires.iter().flat_map(|wire| wire.adverts()) {
-        if super::pair::is_own(advert.source_mac) {
+        if is_own(advert.source_mac) {
             last.insert((advert.vrid, advert.destination), advert);
         }
     }
@@ -134,7 +136,12 @@ fn line(advert: &Advert) -> String {
     )
 }
 
-/// How every address was announced: of how many packets its first burst was, and whether more came.
+fn sender(frame: &Frame) -> Option<Mac> {
+    frame.bytes.get(6..12)?.try_into().ok().map(Mac)
+}
+
+/// How the router announced every address: of how many packets its first burst was, and whether more came. A neighbour
+/// that holds the address as well may answer an announcement, which looks like one.
 pub fn announcements(wire: &Capture, mark: usize, addresses: &[&str]) -> Result<Vec<String>> {
     let mut lines = Vec::new();
     for address in addresses {
@@ -142,7 +149,7 @@ pub fn announcements(wire: &Capture, mark: usize, addresses: &[&str]) -> Result<
         let times: Vec<SystemTime> = wire
             .frames_from(mark)
             .iter()
-            .filter(|frame| frame.packet.announced() == Some(wanted))
+            .filter(|frame| frame.packet.announced() == Some(wanted) && sender(frame).is_some_and(is_own))
             .map(|frame| frame.at)
             .collect();
         let gaps: Vec<Duration> = times
