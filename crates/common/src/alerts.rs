@@ -111,7 +111,7 @@ pub fn plan(root: &mut Table<'_>, d: &mut Diagnostics) -> Option<Alerts> {
     let to = recipients(&mut t, d);
     let from = t.optional::<String>("from", d).and_then(|from| address(from, d));
     let words = [("starttls", Encryption::StartTls), ("tls", Encryption::Tls), ("none", Encryption::None)];
-    let encryption = t.choice("tls", &words, d).map_or(Encryption::StartTls, |word| word.value);
+    let encryption = t.choice_or("tls", &words, Encryption::StartTls, d);
     let server = t.required::<String>("server", d).and_then(|text| server(&text, encryption, d));
     let ca_file = file(&mut t, "ca_file", d);
     if let (Some(file), Encryption::None) = (&ca_file, encryption) {

@@ -4,28 +4,36 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use common::config::Form;
+use common::config::{Diagnostics, Form, format_duration};
 use serde_json::{Map, Value, json};
 
+use super::demands::{Demands, demands};
+use super::forms;
 use super::manual;
 use crate::reference::{kind, place, recorded};
 
-/// A key of a kind of table: what it may be, the tables in it, where it was met first.
+/// A key of a kind of table: what it may be, what is meant without it, the tables in it, where it was met first.
 #[derive(Default)]
 struct Key {
     forms: BTreeSet<Form>,
+    defaults: BTreeSet<String>,
     tables: BTreeSet<String>,
     path: String,
 }
 
-type Kinds = BTreeMap<String, BTreeMap<String, Key>>;
+type Keys = BTreeMap<String, Key>;
 
 /// The schema of the reader of today.
 pub(super) fn schema() -> Value {
-    let kinds = kinds();
+    let recorded = recorded();
+    let kinds = kinds(&recorded);
     let explained = manual::explanations();
-    let mut definitions: BTreeMap<&str, Value> =
-        kinds.iter().map(|(kind, keys)| (kind.as_str(), object(keys, &explained))).collect();
+    let mut demands = demands(recorded.visits());
+    let mut definitions: BTreeMap<&str, Value> = BTreeMap::new();
+    for (kind, keys) in &kinds {
+        let demands = demands.remove(kind.as_str()).unwrap_or_default();
+        definitions.insert(kind, object(keys, &demands, &explained));
+    }
     let root = definitions.remove("").unwrap();
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -37,13 +45,13 @@ pub(super) fn schema() -> Value {
     })
 }
 
-fn kinds() -> Kinds {
-    let recorded = recorded();
-    let mut kinds = Kinds::new();
-    for (path, forms) in recorded.forms() {
+fn kinds(recorded: &Diagnostics) -> BTreeMap<String, Keys> {
+    let mut kinds: BTreeMap<String, Keys> = BTreeMap::new();
+    for (path, asked) in recorded.keys() {
         let (table, name) = path.rsplit_once('.').unwrap_or(("", path));
         let key = kinds.entry(kind(table).to_owned()).or_default().entry(name.to_owned()).or_default();
-        key.forms.extend(forms.iter().cloned());
+        key.forms.extend(asked.forms.iter().cloned());
+        key.defaults.extend(asked.defaults.iter().cloned());
         key.tables.insert(kind(path).to_owned());
         if key.path.is_empty() {
             path.clone_into(&mut key.path);
@@ -58,18 +66,41 @@ fn kinds() -> Kinds {
 }
 
 /// Says nothing about what is not a table, for keys that may be something else as well.
-fn object(keys: &BTreeMap<String, Key>, explained: &manual::Explanations) -> Value {
-    let properties: Map<String, Value> = keys
-        .iter()
-        .map(|(name, key)| {
-            let mut value = property(key);
-            if let Some(text) = place(&key.path).and_then(|place| explained.get(&place)) {
-                value["description"] = json!(text);
-            }
-            (name.clone(), value)
-        })
-        .collect();
-    json!({ "properties": properties, "additionalProperties": false })
+fn object(keys: &Keys, demands: &Demands, explained: &manual::Explanations) -> Value {
+    let properties: Map<String, Value> =
+        keys.iter().map(|(name, key)| (name.clone(), described(key, explained))).collect();
+    let mut object = Map::new();
+    object.insert("properties".to_owned(), properties.into());
+    object.insert("additionalProperties".to_owned(), false.into());
+    demands.write(&mut object);
+    object.into()
+}
+
+/// With what the manual says of it, how durations are written, and what is meant where it is left out.
+fn described(key: &Key, explained: &manual::Explanations) -> Value {
+    let mut value = property(key);
+    let mut words: Vec<String> = Vec::new();
+    words.extend(place(&key.path).and_then(|place| explained.get(&place)).cloned());
+    words.extend(forms::hull(&key.forms).iter().find_map(duration));
+    if !words.is_empty() {
+        value["description"] = json!(words.join("\n"));
+    }
+    // Where it differs from table to table, there is no saying.
+    if let (Some(default), 1) = (key.defaults.first(), key.defaults.len()) {
+        value["default"] = serde_json::from_str(default).unwrap();
+    }
+    value
+}
+
+/// How a duration is written.
+fn duration(form: &Form) -> Option<String> {
+    let Form::Duration(low, high) = form else { return None };
+    let range = if *high == std::time::Duration::MAX {
+        String::new()
+    } else {
+        format!(" from {} to {}", format_duration(*low), format_duration(*high))
+    };
+    Some(format!("A duration{range}, like \"500ms\", \"10s\" or \"1m30s\", or a number of seconds."))
 }
 
 fn property(key: &Key) -> Value {
@@ -78,68 +109,5 @@ fn property(key: &Key) -> Value {
     if key.forms.contains(&Form::Any) {
         return table.map_or_else(|| json!({}), |table| json!({ "allOf": [table], "items": table }));
     }
-    let forms = hull(&key.forms);
-    let mut each: Vec<Value> = forms.iter().map(|form| one(form, table.as_ref())).collect();
-    if let [single] = &mut each[..] { single.take() } else { json!({ "anyOf": each }) }
-}
-
-/// Ranges of whole numbers become one, and so do lists of words: which of them holds is said by other keys.
-fn hull(forms: &BTreeSet<Form>) -> Vec<Form> {
-    let (mut range, mut words, mut others) = (None, BTreeSet::new(), Vec::new());
-    for form in forms {
-        match form {
-            Form::Integer(low, high) => {
-                let (a, b) = range.unwrap_or((*low, *high));
-                range = Some((a.min(*low), b.max(*high)));
-            }
-            Form::Words(some) => words.extend(some.iter().cloned()),
-            Form::Any
-            | Form::Boolean
-            | Form::Number
-            | Form::String
-            | Form::List(_)
-            | Form::Table
-            | Form::Tables => {
-                others.push(form.clone());
-            }
-        }
-    }
-    others.extend(range.map(|(low, high)| Form::Integer(low, high)));
-    if !words.is_empty() {
-        others.push(Form::Words(words.into_iter().collect()));
-    }
-    others
-}
-
-fn one(form: &Form, table: Option<&Value>) -> Value {
-    match form {
-        Form::Any => json!({}),
-        Form::Boolean => json!({ "type": "boolean" }),
-        Form::Integer(low, high) => {
-            let mut value = json!({ "type": "integer" });
-            if let Ok(low) = i64::try_from(*low) {
-                value["minimum"] = json!(low);
-            }
-            if let Ok(high) = i64::try_from(*high) {
-                value["maximum"] = json!(high);
-            }
-            value
-        }
-        Form::Number => json!({ "type": "number" }),
-        Form::String => json!({ "type": "string" }),
-        Form::Words(words) => json!({ "type": "string", "enum": words }),
-        Form::List(each) => {
-            let each: Vec<Value> = each.iter().map(|form| one(form, None)).collect();
-            let items = if let [single] = &each[..] { single.clone() } else { json!({ "anyOf": each }) };
-            json!({ "type": "array", "items": items })
-        }
-        Form::Table => table.map_or_else(
-            || json!({ "type": "object" }),
-            |table| json!({ "type": "object", "allOf": [table] }),
-        ),
-        Form::Tables => {
-            let items = one(&Form::Table, table);
-            json!({ "type": "array", "items": items })
-        }
-    }
+    forms::schema(&key.forms, table.as_ref())
 }

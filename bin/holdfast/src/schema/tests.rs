@@ -14,7 +14,7 @@ use crate::roles::ROLES;
 use crate::spoiled::values;
 
 /// A configuration as the validators of editors see it.
-fn json(text: &str) -> Option<Value> {
+pub(super) fn json(text: &str) -> Option<Value> {
     serde_json::to_value(text.parse::<toml::Table>().ok()?).ok()
 }
 
@@ -158,13 +158,157 @@ fn what_is_unknown_or_of_the_wrong_type_is_refused() {
         (format!("{server}scheduler = \"zzz\"\n"), ".virtual_server[].scheduler: \"zzz\" is not enum"),
         (format!("{server}weight = \"1\"\n"), ".virtual_server[].weight: \"1\" is not type"),
         (format!("{server}weight = -1\n"), ".virtual_server[].weight: -1 is not minimum"),
-        (format!("{server}drain = true\n"), ".virtual_server[].drain: true is not anyOf"),
+        (format!("{server}drain = true\n"), ".virtual_server[].drain: true is not type"),
+        (format!("{server}drain = \"soon\"\n"), ".virtual_server[].drain: \"soon\" is not pattern"),
+        (format!("{server}drain = \"\"\n"), ".virtual_server[].drain: \"\" is not minLength"),
+        (format!("{server}drain = 86401\n"), ".virtual_server[].drain: 86401 is not maximum"),
+        (
+            format!("{server}real_servers = [\"192.0.2.2:80\", \"web\"]\n"),
+            ".virtual_server[].real_servers[]: \"web\" is not pattern",
+        ),
+        (format!("{server}check = {{ interval = 5 }}\n"), ".virtual_server[].check.type: missing"),
+        (format!("{server}check = {{ type = \"script\" }}\n"), ".virtual_server[].check.command: missing"),
+        (
+            format!("{server}check = {{ type = \"tcp\", path = \"/\" }}\n"),
+            ".virtual_server[].check.path: unknown",
+        ),
+        (
+            "[[virtual_server]]\n".to_owned(),
+            ".virtual_server[]: {} is not anyOf [{\"required\":[\"address\"]}",
+        ),
+        ("[[vrrp.script]]\nname = \"a\"\n".to_owned(), ".vrrp.script[].command: missing"),
         ("[[vrrp]]\n".to_owned(), ".vrrp: [{}] is not type"),
         ("[vrrp.instance]\n".to_owned(), ".vrrp.instance: {} is not type"),
     ] {
         let found = wrong(&text);
         assert!(found.iter().any(|found| found.starts_with(fault)), "{text}{found:?}");
     }
-    assert_eq!(wrong(&format!("{server}check = {{ headers = {{ zzz = \"1\" }} }}\n")), Vec::<String>::new());
+    let headers = "check = { type = \"http\", headers = { zzz = \"1\" } }";
+    assert_eq!(wrong(&format!("{server}{headers}\n")), Vec::<String>::new());
     assert_eq!(schema["additionalProperties"], json!(false));
+}
+
+/// The places of all keys.
+fn places(value: &toml::Value, at: &[Step], found: &mut Vec<Vec<Step>>) {
+    for (index, value) in value.as_array().into_iter().flatten().enumerate() {
+        places(value, &[at, &[Step::Index(index)]].concat(), found);
+    }
+    for (key, value) in value.as_table().into_iter().flatten() {
+        let place = [at, &[Step::Key(key.clone())]].concat();
+        places(value, &place, found);
+        found.push(place);
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Key(String),
+    Index(usize),
+}
+
+/// The document without the key at a place.
+fn without(document: &toml::Value, place: &[Step]) -> toml::Value {
+    let mut document = document.clone();
+    let (last, way) = place.split_last().unwrap();
+    let mut value = &mut document;
+    for step in way {
+        value = match step {
+            Step::Key(key) => &mut value[key.as_str()],
+            Step::Index(index) => &mut value[*index],
+        };
+    }
+    let Step::Key(key) = last else { panic!("no key: {place:?}") };
+    value.as_table_mut().unwrap().remove(key);
+    document
+}
+
+/// What the reader says is missing though the schema demands it of nobody, and what it depends on.
+const DEPENDS: [(&str, &str); 3] = [
+    ("`interface` is missing in [vrrp.instance]", "it may stand in [vrrp]"),
+    ("`family` is missing", "where the servers tell it, it is left out"),
+    ("`active_key` is missing", "where there is one key, it is that one"),
+];
+
+#[test]
+fn a_key_that_is_left_out_is_missed_by_both_or_by_none() {
+    let (schema, mut wrong, mut missed, mut count) = (schema(), Vec::new(), 0, 0);
+    let all = |name: &str| name.starts_with("every") || name == "checks.toml";
+    for (name, text) in shipped().into_iter().filter(|(name, _)| all(name)) {
+        let document = toml::Value::Table(text.parse().unwrap());
+        let mut found = Vec::new();
+        places(&document, &[], &mut found);
+        for place in found {
+            let changed = without(&document, &place);
+            let faults = faults(&schema, &serde_json::to_value(&changed).unwrap());
+            let text = toml::to_string(&changed).unwrap();
+            let mut diagnostics = Diagnostics::new();
+            role::check(ROLES, &Sources::from_text("t.toml", &text), &mut diagnostics);
+            let messages = diagnostics.messages();
+            let missing: Vec<&str> = messages
+                .lines()
+                .filter(|line| {
+                    line.contains(" is missing") && !DEPENDS.iter().any(|(words, _)| line.starts_with(words))
+                })
+                .collect();
+            if !faults.is_empty() && !diagnostics.has_errors() {
+                wrong.push(format!("{name}: only the schema misses {place:?}: {faults:?}"));
+            }
+            if faults.is_empty() && !missing.is_empty() {
+                wrong.push(format!("{name}: only the reader misses {place:?}: {missing:?}"));
+            }
+            missed += usize::from(!faults.is_empty());
+            count += 1;
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(missed > 20 && count > 300, "{missed} of {count}");
+}
+
+/// The manual says it too, in its words: `default 5`, `default "10s"`, `default 0` of a duration.
+#[test]
+fn the_defaults_are_those_of_the_manual() {
+    let (mut wrong, mut count) = (Vec::new(), 0);
+    for (kind, table) in schema()["$defs"].as_object().unwrap() {
+        for (key, value) in table["properties"].as_object().unwrap() {
+            let Some(default) = value.get("default") else { continue };
+            count += 1;
+            let text = value["description"].as_str().unwrap_or_default();
+            let words = [
+                default.to_string(),
+                default.as_str().unwrap_or_default().trim_end_matches("0s").to_owned() + "0",
+            ];
+            let told = words.iter().any(|word| {
+                text.match_indices("default").any(|(at, _)| {
+                    let rest = text[at + "default".len()..].trim_start_matches([':', ' ']);
+                    rest.strip_prefix(word.as_str())
+                        .is_some_and(|rest| !rest.starts_with(char::is_alphanumeric))
+                })
+            });
+            if !told {
+                wrong.push(format!("{kind}.{key}: {default}, but the manual: {text}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(count > 40, "{count}");
+}
+
+#[test]
+fn examples_and_defaults_are_what_the_schema_takes() {
+    fn walk(root: &Value, schema: &Value, count: &mut usize) {
+        if let Some(object) = schema.as_object() {
+            let examples = schema["examples"].as_array().into_iter().flatten();
+            for value in examples.chain(schema.get("default").filter(|_| schema.get("type").is_some())) {
+                let mut alone = schema.clone();
+                alone["$defs"] = root["$defs"].clone();
+                assert_eq!(faults(&alone, value), Vec::<String>::new(), "{schema}");
+                *count += 1;
+            }
+            object.values().for_each(|inner| walk(root, inner, count));
+        }
+        schema.as_array().into_iter().flatten().for_each(|inner| walk(root, inner, count));
+    }
+    let (schema, mut count) = (schema(), 0);
+    walk(&schema, &schema, &mut count);
+    assert!(count > 50, "{count}");
 }

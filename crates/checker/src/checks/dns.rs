@@ -54,7 +54,7 @@ impl CheckKind for Settings {
 
     fn read(table: &mut Table<'_>, d: &mut Diagnostics) -> Option<Self> {
         let words: Vec<(&'static str, &'static str)> = TYPES.iter().map(|(word, _)| (*word, *word)).collect();
-        let record = table.choice("record", &words, d).map_or("SOA", |record| record.value);
+        let record = table.choice_or("record", &words, "SOA", d);
         let name = table.optional::<String>("name", d);
         let expect = table.optional::<Vec<String>>("expect", d).map(|expect| expect.value).unwrap_or_default();
         let allow_empty = table.or("allow_empty", false, d);

@@ -43,7 +43,7 @@ impl CheckKind for Settings {
     fn read(table: &mut Table<'_>, d: &mut Diagnostics) -> Option<Self> {
         let payload = pattern(table, "payload", false, d);
         let reply = pattern(table, "reply", true, d);
-        let require_reply = table.or("require_reply", reply.is_some(), d);
+        let require_reply = table.optional("require_reply", d).map_or(reply.is_some(), |require| require.value);
         let min_reply_length = table.within_or("min_reply_length", &(0..=65_507_u64), 0, d);
         let max_reply_length = table.within_or("max_reply_length", &(0..=65_507_u64), 65_507, d);
         if min_reply_length > max_reply_length

@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use std::rc::Rc;
 use std::time::Duration;
 
-use common::config::{Diagnostics, IfName, Located, Shape, Span, Table};
+use common::config::{Diagnostics, Form, IfName, Located, Shape, Span, Table};
 
 use super::endpoint::unusable;
 use super::{CheckAt, CheckSettings, Dial, Needed};
@@ -30,7 +30,7 @@ const PERIOD: RangeInclusive<Duration> = SHORTEST..=DAY;
 
 /// Takes `check` from a table: one check or a list. None if the key is not there.
 pub(super) fn take(table: &mut Table<'_>, d: &mut Diagnostics) -> Option<Vec<Template>> {
-    let value = table.value("check", d)?;
+    let value = table.value("check", || vec![Form::Table, Form::Tables], d)?;
     let mut templates = Vec::new();
     for value in value.one_or_list() {
         if let Shape::Table(mut table) = value.shape() {
@@ -52,7 +52,8 @@ pub(super) struct Needing {
 
 /// Takes `checks_needed` from a table: `"all"`, `"any"`, or a number.
 pub(super) fn needed(table: &mut Table<'_>, d: &mut Diagnostics) -> Needing {
-    let Some(value) = table.value("checks_needed", d) else { return Needing::default() };
+    let forms = || vec![Form::word(["all", "any"]), Form::Integer(1, 1000)];
+    let Some(value) = table.value("checks_needed", forms, d) else { return Needing::default() };
     let needed = match value.shape() {
         Shape::String("all") => Needed::All,
         Shape::String("any") => Needed::AtLeast(1),
@@ -87,11 +88,7 @@ impl Needing {
 }
 
 fn read(table: &mut Table<'_>, d: &mut Diagnostics) -> Option<Template> {
-    let name = table.choice("type", KINDS, d);
-    if !table.has("type") {
-        let words: Vec<String> = KINDS.iter().map(|(word, _)| format!("\"{word}\"")).collect();
-        table.missing("type", &format!("one of {}", words.join(", ")), d);
-    }
+    let name = table.required_choice("type", KINDS, d);
     let defaults = name.as_ref().map_or(Defaults::NETWORK, |name| name.value.defaults());
     let timing = timing(table, defaults, d);
     // Without a type there is no telling whether it connects: what is there is read, nothing is said.
@@ -112,14 +109,19 @@ fn timing(table: &mut Table<'_>, defaults: Defaults, d: &mut Diagnostics) -> Tim
     let initial = [("up", Initial::Up), ("down", Initial::Down)];
     Timing {
         interval,
-        timeout: table.within_or("timeout", &PERIOD, DEFAULT_TIMEOUT.min(interval), d),
-        retries: table.within_or("retries", &(0..=1000), defaults.retries, d),
-        retry_delay: table.within_or("retry_delay", &PERIOD, defaults.retry_delay, d),
-        warm_up: table.within_or("warm_up", &(Duration::ZERO..=DAY), interval, d),
+        timeout: or(table.within("timeout", &PERIOD, d), DEFAULT_TIMEOUT.min(interval)),
+        retries: or(table.within("retries", &(0..=1000), d), defaults.retries),
+        retry_delay: or(table.within("retry_delay", &PERIOD, d), defaults.retry_delay),
+        warm_up: or(table.within("warm_up", &(Duration::ZERO..=DAY), d), interval),
         rise: table.within_or("rise", &(1..=1000), 1, d),
         fall: table.within_or("fall", &(1..=1000), 1, d),
-        initial: table.choice("initial", &initial, d).map_or(Initial::Up, |initial| initial.value),
+        initial: table.choice_or("initial", &initial, Initial::Up, d),
     }
+}
+
+/// What depends on the kind of the check, or on other times of it.
+fn or<T>(value: Option<Located<T>>, default: T) -> T {
+    value.map_or(default, |value| value.value)
 }
 
 fn dial(table: &mut Table<'_>, d: &mut Diagnostics) -> Dial {

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use common::config::look::{IPV4, IPV6, PORT};
 use common::config::{Diagnostics, Form, FromValue, Shape, Value};
 
 /// `"192.0.2.1:80"`, `"[2001:db8::1]:80"`, `"192.0.2.1"`, `"2001:db8::1"`.
@@ -15,7 +16,8 @@ impl FromValue for Endpoint {
     const EXPECTED: &'static str = "an address with or without a port";
 
     fn forms() -> Vec<Form> {
-        vec![Form::String]
+        let pattern = format!(r"{IPV4}(?::{PORT})?|{IPV6}|\[{IPV6}(?:%[0-9]+)?\]:{PORT}");
+        vec![Form::text(&pattern, "192.0.2.1:80")]
     }
 
     fn from_value(v: &Value<'_>, d: &mut Diagnostics) -> Option<Self> {

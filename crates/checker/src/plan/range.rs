@@ -4,6 +4,7 @@
 
 use std::net::IpAddr;
 
+use common::config::look::{IPV4, IPV6};
 use common::config::{Diagnostics, Form, FromValue, Shape, Value};
 
 use super::endpoint::{Endpoint, unusable};
@@ -20,7 +21,12 @@ impl FromValue for Places {
     const EXPECTED: &'static str = "an address with or without a port, or a range of them";
 
     fn forms() -> Vec<Form> {
-        vec![Form::String]
+        // Numbers may have a sign before them, as the reader of numbers has it.
+        let ports = "(?::[+0-9]+(?:-[+0-9]+)?)?";
+        let pattern = format!(
+            r"{IPV4}(?:-[+0-9]+)?{ports}|{IPV6}(?:-[0-9A-Fa-f]+)?|\[{IPV6}(?:%[0-9]+)?(?:-[0-9A-Fa-f]+)?\]{ports}"
+        );
+        vec![Form::text(&pattern, "192.0.2.1:80")]
     }
 
     fn from_value(v: &Value<'_>, d: &mut Diagnostics) -> Option<Self> {

@@ -63,7 +63,7 @@ pub(super) fn plain(at: Located<Endpoint>, inherited: &Inherited, d: &mut Diagno
 /// The long form: a table.
 pub(super) fn read(table: &mut Table<'_>, inherited: &Inherited, d: &mut Diagnostics) -> Option<Placed> {
     let at = table.required::<Endpoint>("address", d);
-    let weight = table.within_or("weight", &(0..=MAX_WEIGHT), inherited.weight, d);
+    let weight = table.within("weight", &(0..=MAX_WEIGHT), d).map_or(inherited.weight, |weight| weight.value);
     let forward = forward(table, d).unwrap_or(inherited.forward);
     let limits = 0..=MAX_WEIGHT;
     let upper = table.within("upper_threshold", &limits, d);
@@ -80,7 +80,8 @@ pub(super) fn read(table: &mut Table<'_>, inherited: &Inherited, d: &mut Diagnos
             _ => {}
         }
     }
-    let inhibit_on_failure = table.or("inhibit_on_failure", inherited.inhibit_on_failure, d);
+    let inhibit = table.optional::<bool>("inhibit_on_failure", d);
+    let inhibit_on_failure = inhibit.map_or(inherited.inhibit_on_failure, |inhibit| inhibit.value);
     let notify = notify(table, "notify_up", "notify_down", &inherited.notify, d);
     let alert = alerts::wish(table, d).or(inherited.alert);
     let backup = table.or("backup", false, d);
@@ -198,10 +199,7 @@ fn tunnel(table: &mut Table<'_>, d: &mut Diagnostics) -> Option<Tunnel> {
     }
     let kinds = [("ipip", Kind::Ipip), ("gue", Kind::Gue), ("gre", Kind::Gre)];
     let checksums = [("none", Checksum::None), ("plain", Checksum::Plain), ("remote", Checksum::Remote)];
-    let kind = table.choice("type", &kinds, d);
-    if !table.has("type") {
-        table.missing("type", "one of \"ipip\", \"gue\", \"gre\"", d);
-    }
+    let kind = table.required_choice("type", &kinds, d);
     let Some(kind) = kind.map(|kind| kind.value) else {
         // What else is there depends on the type: only that is a fault.
         let _own = table.entries();
@@ -213,11 +211,7 @@ fn tunnel(table: &mut Table<'_>, d: &mut Diagnostics) -> Option<Tunnel> {
     let checksum = table.choice("checksum", &checksums, d);
     let found = checksum.as_ref().map_or(Checksum::None, |checksum| checksum.value);
     if kind == Kind::Gue {
-        let port = if table.has("port") {
-            table.within("port", &(1..=u16::MAX), d)
-        } else {
-            table.required::<u16>("port", d)
-        };
+        let port = table.required_within("port", &(1..=u16::MAX), d);
         return Some(Tunnel::Gue { port: port?.value, checksum: found });
     }
     if let Some(checksum) = checksum.filter(|checksum| checksum.value == Checksum::Remote) {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use common::alerts;
-use common::config::{Diagnostics, Located, Ranged, Span, Table, Value};
+use common::config::{Diagnostics, Form, Located, Ranged, Span, Table, Value};
 use common::ipvs::{
     Family, FlagError, Forward, Name, Persistence, SCHEDULERS, SchedulerFlags, Service, ServiceKey, Transport,
 };
@@ -113,6 +113,7 @@ impl Identity {
     fn take(table: &mut Table<'_>, d: &mut Diagnostics) -> Self {
         let written: Vec<&str> =
             ["address", "addresses", "fwmark"].into_iter().filter(|key| table.has(key)).collect();
+        table.demand(&["address", "addresses", "fwmark"], d);
         let mut faulty = true;
         match written.as_slice() {
             [] => table.missing("address", "an address (or `addresses`, or `fwmark`)", d),
@@ -195,7 +196,8 @@ impl Identity {
 
 /// `fwmark`: one or a list.
 fn marks(table: &mut Table<'_>, d: &mut Diagnostics) -> Vec<Located<u32>> {
-    let Some(value) = table.value("fwmark", d) else { return Vec::new() };
+    let forms = || Form::one_or_list(vec![Form::Integer(1, u32::MAX.into())]);
+    let Some(value) = table.value("fwmark", forms, d) else { return Vec::new() };
     let values = value.one_or_list();
     if values.is_empty() {
         d.error(value.span(), "`fwmark` is empty");

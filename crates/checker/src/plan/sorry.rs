@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use common::alerts;
-use common::config::{Diagnostics, Located, Shape, Table};
+use common::config::{Diagnostics, Form, FromValue, Located, Shape, Table};
 
 use super::endpoint::Endpoint;
 use super::server::{self, Inherited, Placed};
@@ -11,7 +11,7 @@ use super::{Needed, Notify, Terms, check};
 
 /// Takes the sorry server. It is checked only where it says how itself: it need not be like the others.
 pub(super) fn read(table: &mut Table<'_>, inherited: &Inherited, d: &mut Diagnostics) -> Option<Placed> {
-    let value = table.value("sorry_server", d)?;
+    let value = table.value("sorry_server", || [Endpoint::forms(), vec![Form::Table]].concat(), d)?;
     let mut terms = Terms {
         forward: inherited.forward,
         upper_threshold: 0,

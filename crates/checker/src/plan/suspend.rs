@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use common::config::{Diagnostics, Shape, Table};
+use common::config::{Diagnostics, Form, FromValue, Shape, Table};
 
 /// The addresses one of which has to be here for the checks to run: those of the services, or those that are named.
 /// None where the checks always run.
@@ -12,7 +12,8 @@ pub(super) fn read(
     own: &BTreeSet<IpAddr>,
     d: &mut Diagnostics,
 ) -> Option<BTreeSet<IpAddr>> {
-    let value = table.value("ha_suspend", d)?;
+    let forms = || [vec![Form::Boolean], Form::one_or_list(IpAddr::forms())].concat();
+    let value = table.value("ha_suspend", forms, d)?;
     let named: BTreeSet<IpAddr> = match value.shape() {
         Shape::Boolean(false) => return None,
         Shape::Boolean(true) => {

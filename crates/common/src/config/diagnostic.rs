@@ -1,9 +1,8 @@
 //! Faults and warnings, collected with their place and told all at once.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use super::excerpt::Excerpts;
 use super::form::Form;
+use super::record::{Asked, Record, Visit};
 use super::source::{Sources, Span};
 
 /// How many are printed; one slip in a generated file can make thousands.
@@ -76,8 +75,8 @@ pub struct Diagnostics {
     lost: bool,
     /// Takes what is not reported, so that callers need not care.
     discarded: Diagnostic,
-    /// Every `table.key` that was asked for, and as what, when recording.
-    asked: Option<BTreeMap<String, BTreeSet<Form>>>,
+    /// What was asked for, when recording.
+    record: Option<Box<Record>>,
     /// Sections that the whole text is known not to have.
     absent: Vec<&'static str>,
 }
@@ -96,31 +95,40 @@ impl Diagnostics {
             broken: false,
             lost: false,
             discarded: Diagnostic::new(Severity::Warning, Span::START, ""),
-            asked: None,
+            record: None,
             absent: Vec::new(),
         }
     }
 
     /// Like [`Diagnostics::new`], and remembers every key the tables are asked for.
     pub fn recording() -> Self {
-        Self { asked: Some(BTreeMap::new()), ..Self::new() }
+        Self { record: Some(Box::default()), ..Self::new() }
     }
 
     /// The keys asked for while [`Diagnostics::recording`], as `table.key`.
     pub fn asked(&self) -> impl Iterator<Item = &str> {
-        self.asked.iter().flatten().map(|(path, _)| path.as_str())
+        self.keys().map(|(path, _)| path)
     }
 
-    /// What each of them may be, as far as the reader tells: one of the forms.
-    pub fn forms(&self) -> impl Iterator<Item = (&str, &BTreeSet<Form>)> {
-        self.asked.iter().flatten().map(|(path, forms)| (path.as_str(), forms))
+    /// What was asked for under each of them.
+    pub fn keys(&self) -> impl Iterator<Item = (&str, &Asked)> {
+        self.record.iter().flat_map(|record| &record.keys).map(|(path, asked)| (path.as_str(), asked))
+    }
+
+    /// The tables that were read meanwhile.
+    pub fn visits(&self) -> impl Iterator<Item = &Visit> {
+        self.record.iter().flat_map(|record| &record.visits)
     }
 
     pub(super) fn record(&mut self, path: &str, key: &str, forms: impl FnOnce() -> Vec<Form>) {
-        if let Some(asked) = &mut self.asked {
-            let path = if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
-            asked.entry(path).or_default().extend(forms());
+        if let Some(record) = &mut self.record {
+            record.key(path, key).forms.extend(forms());
         }
+    }
+
+    /// Gives what is to be remembered to the record, if there is one.
+    pub(super) fn recorded(&mut self) -> Option<&mut Record> {
+        self.record.as_deref_mut()
     }
 
     /// Reports a fault: the configuration will be refused.

@@ -13,6 +13,13 @@ const UNITS: [(&str, u64); 7] = [
     ("ns", 1),
 ];
 
+/// What [`parse_duration`] takes, and little else, as a regular expression: it does not see that something is there at
+/// all.
+pub fn duration_pattern() -> String {
+    let part = |(unit, _): (&str, u64)| format!("(?:[0-9]+(?:\\.[0-9]+)?{unit}\\s*)?");
+    format!("^\\s*{}$", UNITS.map(part).concat())
+}
+
 /// Reads a duration; the error says what is wrong, in words that follow "is not a duration:".
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let mut rest = text.trim();

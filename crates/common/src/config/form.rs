@@ -1,7 +1,9 @@
-//! What the reader accepts under a key, as it is recorded for the schema: no more than TOML's types, ranges of whole
-//! numbers and lists of words. What a form admits can still be refused by the reader, never the other way round.
+//! What the reader accepts under a key, as it is recorded for the schema: TOML's types, ranges of numbers and durations,
+//! lists of words, and what a text looks like. What a form admits can still be refused by the reader, never the other
+//! way round.
 
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 /// One form a value may have.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -14,8 +16,12 @@ pub enum Form {
     Integer(i128, i128),
     /// Any number.
     Number,
+    /// A duration from the first to the second: a text with units, or a number of seconds.
+    Duration(Duration, Duration),
     /// A string; what is in it, only the reader knows.
     String,
+    /// A string that looks like this.
+    Text(Look),
     /// One of these words.
     Words(Vec<String>),
     /// A list, each of whose elements has one of these forms.
@@ -24,6 +30,15 @@ pub enum Form {
     Table,
     /// A list of tables.
     Tables,
+}
+
+/// How a text looks, for those who read regular expressions and for those who don't.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Look {
+    /// A regular expression that the whole text matches, in what the dialects have in common.
+    pub pattern: String,
+    /// One such text.
+    pub example: &'static str,
 }
 
 impl Form {
@@ -36,6 +51,22 @@ impl Form {
 
     /// The form of one of a set of words.
     pub(super) fn words<T>(choices: &[(&str, T)]) -> Vec<Self> {
-        vec![Self::Words(choices.iter().map(|(word, _)| (*word).to_owned()).collect())]
+        vec![Self::word(choices.iter().map(|(word, _)| *word))]
+    }
+
+    /// One of these words.
+    pub fn word<'w>(words: impl IntoIterator<Item = &'w str>) -> Self {
+        Self::Words(words.into_iter().map(str::to_owned).collect())
+    }
+
+    /// A text that this regular expression matches as a whole.
+    pub fn text(pattern: &str, example: &'static str) -> Self {
+        Self::Text(Look { pattern: format!("^(?:{pattern})$"), example })
+    }
+
+    /// What has one of these forms, or a list of such.
+    pub fn one_or_list(mut each: Vec<Self>) -> Vec<Self> {
+        each.push(Self::List(each.clone()));
+        each
     }
 }

@@ -16,6 +16,7 @@ mod habit;
 mod include;
 mod node;
 mod packed;
+mod record;
 mod shape;
 mod share;
 mod source;
@@ -26,13 +27,19 @@ mod value;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use document::Document;
-pub use duration::{format_duration, parse_duration};
-pub use form::Form;
+pub use duration::{duration_pattern, format_duration, parse_duration};
+pub use form::{Form, Look};
+pub use record::{Asked, Visit};
 pub use shape::{FromValue, Located, Ranged, Shape, Value};
 pub use share::ShareError;
 pub use source::{FileId, LoadError, LoadErrorKind, SourceFile, Sources, Span};
 pub use table::{Table, Tables};
 pub use value::{CommandLine, IfName, IpCidr, Priority, UserName, Vrid};
+
+/// What texts of the configuration look like, as parts of regular expressions.
+pub mod look {
+    pub use super::value::{IPV4, IPV6, PORT};
+}
 
 #[cfg(test)]
 mod tests;

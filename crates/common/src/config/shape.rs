@@ -65,6 +65,11 @@ pub trait FromValue: Sized {
     fn forms() -> Vec<Form> {
         vec![Form::Any]
     }
+
+    /// It as a default in the schema, where it can be one.
+    fn written(&self) -> Option<serde_json::Value> {
+        None
+    }
 }
 
 /// A type whose values can be told to lie in a range.
@@ -210,6 +215,10 @@ impl FromValue for bool {
         vec![Form::Boolean]
     }
 
+    fn written(&self) -> Option<serde_json::Value> {
+        Some((*self).into())
+    }
+
     fn from_value(v: &Value<'_>, d: &mut Diagnostics) -> Option<Self> {
         if let Kind::Boolean(truth) = v.node.kind {
             return Some(truth);
@@ -224,6 +233,10 @@ impl FromValue for String {
 
     fn forms() -> Vec<Form> {
         vec![Form::String]
+    }
+
+    fn written(&self) -> Option<serde_json::Value> {
+        Some(self.as_str().into())
     }
 
     fn from_value(v: &Value<'_>, d: &mut Diagnostics) -> Option<Self> {
@@ -242,6 +255,10 @@ macro_rules! whole_numbers {
 
             fn forms() -> Vec<Form> {
                 Self::forms_within(&(<$type>::MIN..=<$type>::MAX))
+            }
+
+            fn written(&self) -> Option<serde_json::Value> {
+                Some((*self).into())
             }
 
             fn from_value(v: &Value<'_>, d: &mut Diagnostics) -> Option<Self> {
@@ -319,7 +336,11 @@ impl FromValue for Duration {
     const EXPECTED: &'static str = "a duration";
 
     fn forms() -> Vec<Form> {
-        vec![Form::String, Form::Number]
+        vec![Form::Duration(Self::ZERO, Self::MAX)]
+    }
+
+    fn written(&self) -> Option<serde_json::Value> {
+        Some(format_duration(*self).into())
     }
 
     fn from_value(v: &Value<'_>, d: &mut Diagnostics) -> Option<Self> {
@@ -353,6 +374,10 @@ impl FromValue for Duration {
 }
 
 impl Ranged for Duration {
+    fn forms_within(range: &RangeInclusive<Self>) -> Vec<Form> {
+        vec![Form::Duration(*range.start(), *range.end())]
+    }
+
     fn describe(&self) -> String {
         format_duration(*self)
     }
@@ -363,6 +388,10 @@ impl<T: FromValue> FromValue for Located<T> {
 
     fn forms() -> Vec<Form> {
         T::forms()
+    }
+
+    fn written(&self) -> Option<serde_json::Value> {
+        self.value.written()
     }
 
     fn from_value(v: &Value<'_>, d: &mut Diagnostics) -> Option<Self> {

@@ -7,6 +7,7 @@ use super::form::Form;
 use super::habit;
 use super::node::{Entry, Kind, Node, TableNode};
 use super::packed::Packed;
+use super::record::Visit;
 use super::shape::{FromValue, Located, Ranged, Value, nearest, quoted};
 use super::source::Span;
 
@@ -18,6 +19,8 @@ pub struct Table<'d> {
     span: Span,
     /// In the order of asking, some of them several times.
     asked: Vec<&'static str>,
+    /// Those that have to be there, of each list one; known only while that is recorded.
+    demanded: Vec<Vec<&'static str>>,
 }
 
 /// The tables of an array of tables, to be read one at a time: [`Table::list`].
@@ -68,11 +71,11 @@ impl<'d> Tables<'d> {
 
 impl<'d> Table<'d> {
     pub(super) fn root(node: &'d TableNode<'d>) -> Self {
-        Self { node, span: Span::START, asked: vec!["include"] }
+        Self { node, span: Span::START, asked: vec!["include"], demanded: Vec::new() }
     }
 
     pub(super) fn new(node: &'d TableNode<'d>, span: Span) -> Self {
-        Self { node, span, asked: Vec::with_capacity(16) }
+        Self { node, span, asked: Vec::with_capacity(16), demanded: Vec::new() }
     }
 
     /// The keys asked for so far.
@@ -121,9 +124,14 @@ impl<'d> Table<'d> {
         Some(Value::new(&entry.value, key))
     }
 
-    /// The value of a key, whatever it is, for keys that take several shapes.
-    pub fn value(&mut self, key: &'static str, d: &mut Diagnostics) -> Option<Value<'d>> {
-        self.formed(key, || vec![Form::Any], d)
+    /// The value of a key, whatever it is, for keys that take several shapes: these.
+    pub fn value(
+        &mut self,
+        key: &'static str,
+        forms: impl FnOnce() -> Vec<Form>,
+        d: &mut Diagnostics,
+    ) -> Option<Value<'d>> {
+        self.formed(key, forms, d)
     }
 
     /// Every key with its value, for tables whose keys are names of the operator's choice. All count as asked for.
@@ -139,15 +147,73 @@ impl<'d> Table<'d> {
         Located::from_value(&value, d)
     }
 
+    /// The value of a key that may be left out and that looks like this.
+    pub fn formed_optional<T: FromValue>(
+        &mut self,
+        key: &'static str,
+        form: impl FnOnce() -> Form,
+        d: &mut Diagnostics,
+    ) -> Option<Located<T>> {
+        let value = self.formed(key, || vec![form()], d)?;
+        Located::from_value(&value, d)
+    }
+
+    /// Notes for the schema that one of these keys has to be there. Whoever says so reports it where none is.
+    pub fn demand(&mut self, one_of: &[&'static str], d: &mut Diagnostics) {
+        if d.recorded().is_some() {
+            self.demanded.push(one_of.to_vec());
+        }
+    }
+
+    /// Whether a key that must be there is; reports it otherwise.
+    fn needs<T>(
+        &mut self,
+        key: &'static str,
+        forms: impl FnOnce() -> Vec<Form>,
+        expected: impl FnOnce() -> T,
+        d: &mut Diagnostics,
+    ) -> bool
+    where
+        T: AsRef<str>,
+    {
+        self.demand(&[key], d);
+        if self.has(key) {
+            return true;
+        }
+        d.record(self.path(), key, forms);
+        self.asked.push(key);
+        self.missing(key, expected().as_ref(), d);
+        false
+    }
+
     /// The value of a key that must be there.
     pub fn required<T: FromValue>(&mut self, key: &'static str, d: &mut Diagnostics) -> Option<Located<T>> {
-        if !self.has(key) {
-            d.record(self.path(), key, T::forms);
-            self.asked.push(key);
-            self.missing(key, T::EXPECTED, d);
-            return None;
-        }
-        self.optional(key, d)
+        if self.needs(key, T::forms, || T::EXPECTED, d) { self.optional(key, d) } else { None }
+    }
+
+    /// The value of a key that must be there and lie in a range.
+    pub fn required_within<T: Ranged>(
+        &mut self,
+        key: &'static str,
+        range: &RangeInclusive<T>,
+        d: &mut Diagnostics,
+    ) -> Option<Located<T>> {
+        let there = self.needs(key, || T::forms_within(range), || T::EXPECTED, d);
+        if there { self.within(key, range, d) } else { None }
+    }
+
+    /// One of a set of words, under a key that must be there.
+    pub fn required_choice<T: Clone>(
+        &mut self,
+        key: &'static str,
+        choices: &[(&str, T)],
+        d: &mut Diagnostics,
+    ) -> Option<Located<T>> {
+        let words = || {
+            let words: Vec<String> = choices.iter().map(|(word, _)| format!("\"{word}\"")).collect();
+            format!("one of {}", words.join(", "))
+        };
+        if self.needs(key, || Form::words(choices), words, d) { self.choice(key, choices, d) } else { None }
     }
 
     /// Reports that a key must be there.
@@ -157,9 +223,18 @@ impl<'d> Table<'d> {
         d.error(self.span, message);
     }
 
-    /// The value of a key, or a default.
+    /// The value of a key, or a default that is the same wherever the key is left out.
     pub fn or<T: FromValue>(&mut self, key: &'static str, default: T, d: &mut Diagnostics) -> T {
+        self.usual(key, &default, d);
         self.optional(key, d).map_or(default, |located| located.value)
+    }
+
+    fn usual<T: FromValue>(&self, key: &'static str, default: &T, d: &mut Diagnostics) {
+        if let Some(record) = d.recorded()
+            && let Some(default) = default.written()
+        {
+            record.default(self.path(), key, &default);
+        }
     }
 
     /// The value of a key that may be left out and must lie in a range.
@@ -173,7 +248,7 @@ impl<'d> Table<'d> {
         T::from_value_within(&value, range, d).map(|read| Located { value: read, span: value.span() })
     }
 
-    /// The value of a key, which must lie in a range, or a default.
+    /// The value of a key, which must lie in a range, or a default that is the same wherever the key is left out.
     pub fn within_or<T: Ranged>(
         &mut self,
         key: &'static str,
@@ -181,6 +256,7 @@ impl<'d> Table<'d> {
         default: T,
         d: &mut Diagnostics,
     ) -> T {
+        self.usual(key, &default, d);
         self.within(key, range, d).map_or(default, |located| located.value)
     }
 
@@ -194,6 +270,20 @@ impl<'d> Table<'d> {
         let value = self.formed(key, || Form::words(choices), d)?;
         let span = value.span();
         value.choose(choices, d).map(|value| Located { value, span })
+    }
+
+    /// One of a set of words, or the one that is meant wherever the key is left out.
+    pub fn choice_or<T: Clone + PartialEq>(
+        &mut self,
+        key: &'static str,
+        choices: &[(&str, T)],
+        default: T,
+        d: &mut Diagnostics,
+    ) -> T {
+        if let Some((word, _)) = choices.iter().find(|(_, value)| *value == default) {
+            self.usual(key, &(*word).to_owned(), d);
+        }
+        self.choice(key, choices, d).map_or(default, |located| located.value)
     }
 
     /// A table under a key, if the key is there.
@@ -262,6 +352,9 @@ impl<'d> Table<'d> {
 
     /// Reports every key nobody asked for, with the nearest that would have been understood.
     pub fn finish(mut self, d: &mut Diagnostics) {
+        if let Some(record) = d.recorded() {
+            record.visits.insert(self.visit());
+        }
         let asked = &self.asked;
         let all = |(key, _): &(_, _)| asked.iter().any(|asked| asked == key || *asked == "*");
         if !d.tables_are_known() || self.node.entries.iter().all(all) {
@@ -298,6 +391,21 @@ impl<'d> Table<'d> {
                 }
             }
         }
+    }
+
+    fn visit(&self) -> Visit {
+        let kind = self.node.get("type").and_then(|entry| match &entry.value.kind {
+            Kind::String(word) => Some(word.clone().into_owned()),
+            Kind::Integer(_)
+            | Kind::Float(_)
+            | Kind::Boolean(_)
+            | Kind::Datetime
+            | Kind::Array(_)
+            | Kind::Table(_)
+            | Kind::Packed(_) => None,
+        });
+        let (asked, demanded) = (self.asked.iter().copied(), self.demanded.iter().cloned());
+        Visit { path: self.path().to_owned(), kind, asked: asked.collect(), demanded: demanded.collect() }
     }
 }
 

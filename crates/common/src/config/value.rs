@@ -9,6 +9,13 @@ use super::diagnostic::Diagnostics;
 use super::form::Form;
 use super::shape::{FromValue, Shape, Value};
 
+/// An IPv4 address.
+pub const IPV4: &str = r"(?:(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])\.){3}(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])";
+/// An IPv6 address, and some things that only look like one.
+pub const IPV6: &str = "[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*";
+/// A port, and numbers of five digits that are too large for one.
+pub const PORT: &str = "0*[0-9]{1,5}";
+
 /// An address with the length of its network's prefix: `192.0.2.1/24`; without a prefix a host's (32 or 128).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IpCidr {
@@ -295,7 +302,7 @@ impl FromValue for IpAddr {
     const EXPECTED: &'static str = "an IP address";
 
     fn forms() -> Vec<Form> {
-        vec![Form::String]
+        vec![Form::text(&format!("{IPV4}|{IPV6}"), "192.0.2.1")]
     }
 
     fn from_value(v: &Value<'_>, d: &mut Diagnostics) -> Option<Self> {
@@ -317,7 +324,7 @@ impl FromValue for SocketAddr {
     const EXPECTED: &'static str = "an address with a port";
 
     fn forms() -> Vec<Form> {
-        vec![Form::String]
+        vec![Form::text(&format!(r"(?:{IPV4}|\[{IPV6}(?:%[0-9]+)?\]):{PORT}"), "192.0.2.1:80")]
     }
 
     fn from_value(v: &Value<'_>, d: &mut Diagnostics) -> Option<Self> {
@@ -326,12 +333,12 @@ impl FromValue for SocketAddr {
 }
 
 macro_rules! from_str {
-    ($($type:ty, $expected:literal;)*) => {$(
+    ($($type:ty, $expected:literal, $pattern:expr, $example:literal;)*) => {$(
         impl FromValue for $type {
             const EXPECTED: &'static str = $expected;
 
             fn forms() -> Vec<Form> {
-                vec![Form::String]
+                vec![Form::text($pattern, $example)]
             }
 
             fn from_value(v: &Value<'_>, d: &mut Diagnostics) -> Option<Self> {
@@ -342,9 +349,11 @@ macro_rules! from_str {
 }
 
 from_str! {
-    IpCidr, "an address like \"192.0.2.1\" or \"192.0.2.1/24\"";
-    IfName, "an interface name";
-    UserName, "a user name";
+    IpCidr, "an address like \"192.0.2.1\" or \"192.0.2.1/24\"",
+        &format!("{IPV4}(?:/0*(?:3[0-2]|[12]?[0-9]))?|{IPV6}(?:/0*(?:12[0-8]|1[01][0-9]|[1-9]?[0-9]))?"),
+        "192.0.2.1/24";
+    IfName, "an interface name", "[^/: ]{1,15}", "eth0";
+    UserName, "a user name", "[^-/: ][^/: ]*", "nobody";
 }
 
 macro_rules! one_to_255 {

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use common::config::{
-    Diagnostics, FromValue, IfName, IpCidr, Located, Shape, Span, Table, Value, format_duration,
+    Diagnostics, Form, FromValue, IfName, IpCidr, Located, Shape, Span, Table, Value, format_duration,
 };
 
 use super::parts::link_name;
@@ -37,9 +37,14 @@ impl AddressDraft {
     }
 }
 
+/// What a list of addresses is written as.
+pub(super) fn forms() -> Vec<Form> {
+    Form::one_or_list([IpCidr::forms(), vec![Form::Table]].concat())
+}
+
 /// A list of addresses.
 pub(super) fn addresses(table: &mut Table<'_>, key: &'static str, d: &mut Diagnostics) -> Vec<AddressDraft> {
-    let Some(value) = table.value(key, d) else { return Vec::new() };
+    let Some(value) = table.value(key, forms, d) else { return Vec::new() };
     value.one_or_list().iter().filter_map(|item| address(item, d)).collect()
 }
 
@@ -83,7 +88,8 @@ fn address(item: &Value<'_>, d: &mut Diagnostics) -> Option<AddressDraft> {
     let scopes =
         [("global", Scope::Global), ("site", Scope::Site), ("link", Scope::Link), ("host", Scope::Host)];
     let scope = table.choice("scope", &scopes, d);
-    let broadcast = table.value("broadcast", d);
+    let broadcast = || [vec![Form::word(["auto"])], IpAddr::forms()].concat();
+    let broadcast = table.value("broadcast", broadcast, d);
     let (preferred_span, options) = options(&mut table, cidr.as_ref(), d);
     table.finish(d);
     let cidr = cidr?;
@@ -154,7 +160,8 @@ fn options(
     d: &mut Diagnostics,
 ) -> (Option<Span>, Options) {
     let peer = table.optional::<IpAddr>("peer", d);
-    let preferred = table.value("preferred_lifetime", d);
+    let preferred = || vec![Form::word(["forever"]), Form::Duration(Duration::ZERO, LONGEST)];
+    let preferred = table.value("preferred_lifetime", preferred, d);
     let home = table.optional::<bool>("home", d);
     let detect = table.optional::<bool>("duplicate_detection", d);
     let manage = table.optional::<bool>("manage_temporary", d);
@@ -195,13 +202,16 @@ fn options(
     (preferred_span, options)
 }
 
+/// The longest time an address can be preferred for.
+const LONGEST: Duration = Duration::from_secs(1_000_000_000);
+
 /// Whole seconds, or `"forever"`.
 fn preferred(value: &Value<'_>, d: &mut Diagnostics) -> Option<Preferred> {
     if let Shape::String("forever") = value.shape() {
         return Some(Preferred::Forever);
     }
     let time = Duration::from_value(value, d)?;
-    if time.subsec_nanos() != 0 || time > Duration::from_secs(1_000_000_000) {
+    if time.subsec_nanos() != 0 || time > LONGEST {
         value.refuse(format!("expected whole seconds or \"forever\", found {}", format_duration(time)), d);
         return None;
     }

@@ -1,11 +1,12 @@
 //! `[[vrrp.instance]]`: the keys of a virtual router, and the faults one router can have by itself.
 
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use common::config::{
-    Diagnostics, FromValue, IfName, Located, Priority, Ranged, Shape, Span, Table, Value, Vrid as ConfigVrid,
-    format_duration,
+    Diagnostics, Form as Written, FromValue, IfName, Located, Priority, Ranged, Shape, Span, Table, Value,
+    Vrid as ConfigVrid, format_duration,
 };
 
 use super::address::{self, AddressDraft};
@@ -28,6 +29,7 @@ mod virtual_mac;
 const DEFAULT_PRIORITY: u8 = 100;
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(1);
 const DEFAULT_LEASE: Duration = Duration::from_secs(3);
+const LEASES: RangeInclusive<Duration> = Duration::from_secs(2)..=Duration::from_secs(3600);
 /// What every instance has for itself.
 const OWN_KEYS: [&str; 6] = [
     "name",
@@ -101,7 +103,7 @@ pub(super) fn check_defaults(vrrp: &Table<'_>, known: &Known, d: &mut Diagnostic
 pub(super) fn refuse_own_keys(vrrp: &mut Table<'_>, d: &mut Diagnostics) {
     for key in OWN_KEYS {
         let Some(span) = vrrp.key_span(key) else { continue };
-        vrrp.value(key, d);
+        vrrp.value(key, Vec::new, d);
         d.error(span, format!("`{key}` cannot be a default: every instance has its own"))
             .hint("move it below a [[vrrp.instance]]");
     }
@@ -117,7 +119,8 @@ pub(super) fn read(mut own: Table<'_>, vrrp: &Table<'_>, known: &Known, d: &mut 
     let drafts = object::Drafts::read(&mut own, d);
     let list_span = own.key_span("virtual_addresses");
     // Faulty ones were told already.
-    let listed = own.value("virtual_addresses", d).is_some_and(|list| !list.one_or_list().is_empty());
+    let listed =
+        own.value("virtual_addresses", address::forms, d).is_some_and(|list| !list.one_or_list().is_empty());
     // A faulty one was told already.
     let has_interface = own.has("interface") || vrrp.has("interface");
     let mut layers = Layers::new(vec![own, vrrp.clone()]);
@@ -195,7 +198,7 @@ fn common(t: &mut Layers<'_>, known: &Known, d: &mut Diagnostics) -> Common {
         form: t.choice("v3_checksum", &[("pseudo_header", Form::PseudoHeader), ("plain", Form::Plain)], d),
         strict_form: t.optional("v3_checksum_strict", d),
         strict_link_local: t.optional("strict_link_local", d),
-        lease: t.value("address_lease", d).and_then(|v| lease(&v, d)),
+        lease: t.value("address_lease", lease_forms, d).and_then(|v| lease(&v, d)),
         hand_over: t.optional("hand_over", d),
         strict: t.optional("strict", d),
         accept: t.optional("accept", d),
@@ -210,7 +213,7 @@ fn common(t: &mut Layers<'_>, known: &Known, d: &mut Diagnostics) -> Common {
 
 /// `version`: one number.
 fn read_version(t: &mut Layers<'_>, d: &mut Diagnostics) -> Option<Located<Version>> {
-    let value = t.value("version", d)?;
+    let value = t.value("version", || vec![Written::Integer(2, 3)], d)?;
     if let Shape::List(_) = value.shape() {
         // RFC 9568 8.4, which is optional.
         d.error(value.span(), "`version`: a virtual router speaks one version: 2 or 3, not both").hint(
@@ -222,6 +225,10 @@ fn read_version(t: &mut Layers<'_>, d: &mut Diagnostics) -> Option<Located<Versi
     Version::from_number(number).map(|version| Located { value: version, span: value.span() })
 }
 
+fn lease_forms() -> Vec<Written> {
+    vec![Written::Boolean, Written::Duration(*LEASES.start(), *LEASES.end())]
+}
+
 /// `address_lease`: a duration, or `false`.
 fn lease(value: &Value<'_>, d: &mut Diagnostics) -> Option<Located<Lifetime>> {
     let span = value.span();
@@ -230,7 +237,7 @@ fn lease(value: &Value<'_>, d: &mut Diagnostics) -> Option<Located<Lifetime>> {
         return Some(Located { value: lifetime, span });
     }
     let length = Duration::from_value(value, d)?;
-    let usable = (2..=3600).contains(&length.as_secs()) && length.subsec_nanos() == 0;
+    let usable = LEASES.contains(&length) && length.subsec_nanos() == 0;
     if !usable {
         value
             .refuse(format!("expected whole seconds from 2s to 1h, found {}", format_duration(length)), d)

@@ -1,6 +1,6 @@
 //! A table and the tables its missing keys are taken from, asked as one.
 
-use common::config::{Diagnostics, FromValue, Located, Ranged, Table, Value};
+use common::config::{Diagnostics, Form, FromValue, Located, Ranged, Table, Value};
 use std::ops::RangeInclusive;
 
 /// Tables from the most specific to the most general. Every one is asked for every key, so that a fault in a default
@@ -50,8 +50,13 @@ impl<'d> Layers<'d> {
         self.first(|table| table.choice(key, choices, d))
     }
 
-    pub(super) fn value(&mut self, key: &'static str, d: &mut Diagnostics) -> Option<Value<'d>> {
-        self.first(|table| table.value(key, d))
+    pub(super) fn value(
+        &mut self,
+        key: &'static str,
+        forms: impl Fn() -> Vec<Form>,
+        d: &mut Diagnostics,
+    ) -> Option<Value<'d>> {
+        self.first(|table| table.value(key, &forms, d))
     }
 
     /// Whether the most specific table itself has a key: what only a general one says need not fit everybody.

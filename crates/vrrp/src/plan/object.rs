@@ -6,7 +6,7 @@ mod rule;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use common::config::{Diagnostics, IpCidr, Located, Shape, Span, Table, Value};
+use common::config::{Diagnostics, Form, IpCidr, Located, Shape, Span, Table, Value};
 
 use super::address;
 use crate::machine::address::Preferred;
@@ -127,10 +127,11 @@ fn first_of(address: IpAddr, length: u8) -> IpAddr {
 
 /// `table`: a number, or one of the names that mean the same on every machine.
 fn table_number(table: &mut Table<'_>, d: &mut Diagnostics) -> Option<Located<u32>> {
-    let value: Value<'_> = table.value("table", d)?;
+    let known = [("main", MAIN_TABLE), ("local", 255), ("default", 253)];
+    let forms = || vec![Form::word(known.map(|(name, _)| name)), Form::Integer(1, u32::MAX.into())];
+    let value: Value<'_> = table.value("table", forms, d)?;
     let span = value.span();
     if let Shape::String(name) = value.shape() {
-        let known = [("main", MAIN_TABLE), ("local", 255), ("default", 253)];
         let found = known.iter().find(|(known, _)| *known == name);
         if found.is_none() {
             value

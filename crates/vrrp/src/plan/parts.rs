@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use common::config::{CommandLine, Diagnostics, IfName, Located, Shape, Span, UserName, Value};
+use common::config::{
+    CommandLine, Diagnostics, Form, FromValue, IfName, Located, Shape, Span, UserName, Value,
+};
 
 use super::layers::Layers;
 use super::{AnnouncePlan, NotifyPlan, Tracked, Tracker};
@@ -41,7 +43,7 @@ pub(super) fn trackers(t: &mut Layers<'_>, known: &Known, d: &mut Diagnostics) -
     named(t, "track_scripts", "script", &known.scripts, Tracked::Script, &mut trackers, d);
     named(t, "track_files", "file", &known.files, Tracked::File, &mut trackers, d);
     named(t, "track_processes", "process", &known.processes, Tracked::Process, &mut trackers, d);
-    if let Some(value) = t.value("track_interfaces", d) {
+    if let Some(value) = t.value("track_interfaces", tracker_forms::<IfName>, d) {
         for item in value.one_or_list() {
             let Some((name, weight, reverse)) = tracker::<IfName>(&item, "interface", d) else { continue };
             let Some(link) = link_name(&name, d) else { continue };
@@ -62,7 +64,7 @@ fn named(
     trackers: &mut Vec<Located<Tracker>>,
     d: &mut Diagnostics,
 ) {
-    let Some(value) = t.value(key, d) else { return };
+    let Some(value) = t.value(key, tracker_forms::<String>, d) else { return };
     for item in value.one_or_list() {
         let Some((name, weight, reverse)) = tracker::<String>(&item, "name", d) else { continue };
         let Some((_, default)) = known.get(&name.value) else {
@@ -96,12 +98,13 @@ fn push(list: &mut Vec<Located<Tracker>>, tracker: Located<Tracker>, d: &mut Dia
 
 type Use<T> = (Located<T>, Option<i16>, bool);
 
+/// What a list of trackers is written as.
+fn tracker_forms<T: FromValue>() -> Vec<Form> {
+    Form::one_or_list([T::forms(), vec![Form::Table]].concat())
+}
+
 /// A name alone, or a table with a weight.
-fn tracker<T: common::config::FromValue>(
-    item: &Value<'_>,
-    key: &'static str,
-    d: &mut Diagnostics,
-) -> Option<Use<T>> {
+fn tracker<T: FromValue>(item: &Value<'_>, key: &'static str, d: &mut Diagnostics) -> Option<Use<T>> {
     let Shape::Table(mut table) = item.shape() else {
         return Some((Located::<T>::from_value_of(item, d)?, None, false));
     };
@@ -116,7 +119,7 @@ trait FromValueOf: Sized {
     fn from_value_of(value: &Value<'_>, d: &mut Diagnostics) -> Option<Self>;
 }
 
-impl<T: common::config::FromValue> FromValueOf for Located<T> {
+impl<T: FromValue> FromValueOf for Located<T> {
     fn from_value_of(value: &Value<'_>, d: &mut Diagnostics) -> Option<Self> {
         let span = value.span();
         value.read(d).map(|value| Self { value, span })

@@ -107,8 +107,8 @@ pub(super) fn read(mut t: Table<'_>, d: &mut Diagnostics) -> Option<Defined<Proc
     let weight = t.within_or("weight", &WEIGHTS, 0, d);
     let range = Duration::ZERO..=Duration::from_secs(3600);
     let delay = t.within_or("delay", &range, Duration::ZERO, d);
-    let fork_delay = t.within_or("fork_delay", &range, delay, d);
-    let terminate_delay = t.within_or("terminate_delay", &range, delay, d);
+    let fork_delay = t.within("fork_delay", &range, d).map_or(delay, |delay| delay.value);
+    let terminate_delay = t.within("terminate_delay", &range, d).map_or(delay, |delay| delay.value);
     t.finish(d);
     let (name, program) = (name?, program);
     let arguments = list.map(|list| Arguments {

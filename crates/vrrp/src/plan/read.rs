@@ -86,7 +86,7 @@ fn script(mut t: Table<'_>, d: &mut Diagnostics) -> Option<Defined<ScriptPlan>> 
     let command = t.required::<CommandLine>("command", d);
     let range = Duration::from_millis(10)..=Duration::from_secs(86_400);
     let interval = t.within_or("interval", &range, Duration::from_secs(1), d);
-    let timeout = t.within_or("timeout", &range, interval, d);
+    let timeout = t.within("timeout", &range, d).map_or(interval, |timeout| timeout.value);
     let weight = t.within_or("weight", &WEIGHTS, 0, d);
     let rise = t.within_or("rise", &(1..=255), 1, d);
     let fall = t.within_or("fall", &(1..=255), 1, d);

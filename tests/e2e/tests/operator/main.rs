@@ -8,5 +8,6 @@ mod logs;
 mod orders;
 mod realserver;
 mod samples;
+mod schema;
 mod status;
 mod top;

@@ -51,7 +51,7 @@ impl Rules {
             digest: digest.or(base.digest),
             matches: matches.or(base.matches),
             matches_not: matches_not.or(base.matches_not),
-            max_body: table.within_or("max_body", &(1..=256 << 20), base.max_body, d),
+            max_body: table.within("max_body", &(1..=256 << 20), d).map_or(base.max_body, |most| most.value),
         };
         if !rules.wanted()
             && !table.has("urls")
@@ -101,7 +101,8 @@ impl FromValue for Digest {
     const EXPECTED: &'static str = "\"md5:\" and 32 hexadecimal digits, or \"sha256:\" and 64";
 
     fn forms() -> Vec<Form> {
-        vec![Form::String]
+        let example = "md5:d41d8cd98f00b204e9800998ecf8427e";
+        vec![Form::text("(?:md5:)?[+0-9A-Fa-f]{32}|(?:sha256:)?[+0-9A-Fa-f]{64}", example)]
     }
 
     fn from_value(v: &Value<'_>, d: &mut Diagnostics) -> Option<Self> {

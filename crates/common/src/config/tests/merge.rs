@@ -63,7 +63,8 @@ fn what_is_written_in_line_is_closed() {
     for (first, second) in
         [("t = {a = 1}\n", "[t]\nb = 1\n"), ("[t]\na = 1\n", "t = {b = 1}\n"), ("t = [{}]\n", "[[t]]\n")]
     {
-        let (_, faults) = read_sources(&several(&[first, second]), |root, d| root.value("t", d).is_some());
+        let (_, faults) =
+            read_sources(&several(&[first, second]), |root, d| root.value("t", Vec::new, d).is_some());
         assert!(faults.contains("`t` is given twice"), "{first}{second}{faults}");
     }
 }

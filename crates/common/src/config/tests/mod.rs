@@ -1,5 +1,6 @@
 //! Tests of the configuration text, by topic.
 
+mod look;
 mod merge;
 mod parts;
 mod property;

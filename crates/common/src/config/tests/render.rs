@@ -191,10 +191,39 @@ fn keys_asked_for_are_recorded() {
             "watchdog.stop_timeout"
         ]
     );
-    let forms: Vec<String> = d.forms().map(|(path, forms)| format!("{path} {forms:?}")).collect();
+    let forms: Vec<String> = d.keys().map(|(path, asked)| format!("{path} {:?}", asked.forms)).collect();
     assert!(forms.contains(&"include {String, List([String])}".to_owned()), "{forms:?}");
     assert!(forms.contains(&"watchdog {Table}".to_owned()), "{forms:?}");
-    assert!(forms.contains(&"watchdog.stop_timeout {Number, String}".to_owned()), "{forms:?}");
+    assert!(forms.contains(&"watchdog.stop_timeout {Duration(100ms, 3600s)}".to_owned()), "{forms:?}");
+    let of_times = d.keys().filter(|(path, _)| path.ends_with("_timeout"));
+    let defaults: Vec<&str> = of_times.flat_map(|(_, asked)| &asked.defaults).map(String::as_str).collect();
+    assert_eq!(defaults, ["\"5s\"", "\"30s\"", "\"10s\""]);
+}
+
+#[test]
+fn what_has_to_be_there_is_recorded_with_the_type_of_its_table() {
+    let sources = Sources::from_text("t.toml", "[[k]]\ntype = \"a\"\nname = \"x\"\n[[k]]\ntype = \"b\"\n");
+    let mut d = Diagnostics::recording();
+    let document = Document::parse(&sources, &mut d);
+    let mut root = document.root();
+    for mut table in root.tables("k", &mut d) {
+        let kind = table.required_choice("type", &[("a", true), ("b", false)], &mut d);
+        if kind.is_some_and(|kind| kind.value) {
+            table.required::<String>("name", &mut d);
+        }
+        table.demand(&["type", "other"], &mut d);
+        table.finish(&mut d);
+    }
+    let visits: Vec<String> =
+        d.visits().map(|v| format!("{} {:?} {:?}", v.path, v.kind, v.demanded)).collect();
+    assert_eq!(
+        visits,
+        [
+            "k Some(\"a\") {[\"name\"], [\"type\"], [\"type\", \"other\"]}",
+            "k Some(\"b\") {[\"type\"], [\"type\", \"other\"]}"
+        ]
+    );
+    assert!(d.is_empty());
 }
 
 #[test]

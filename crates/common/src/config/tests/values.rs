@@ -262,7 +262,7 @@ fn tables_and_lists_of_tables_are_told_apart() {
 fn a_value_of_several_shapes_is_looked_at() {
     let shapes = |text: &str| {
         read(text, |root, d| {
-            let value = root.value("k", d).unwrap();
+            let value = root.value("k", Vec::new, d).unwrap();
             value
                 .one_or_list()
                 .into_iter()

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use common::config::{Diagnostics, IfName, Located, Shape, Span, Table, Value};
+use common::config::{Diagnostics, Form, IfName, Located, Shape, Span, Table, Value};
 
 use super::super::layers::Layers;
 use super::super::parts::link_name;
@@ -28,7 +28,9 @@ impl Way {
 }
 
 pub(super) fn read(t: &mut Layers<'_>, d: &mut Diagnostics) -> Vec<Way> {
-    let Some(list) = t.value("also_via", d) else { return Vec::new() };
+    let Some(list) = t.value("also_via", || Form::one_or_list(vec![Form::Table]), d) else {
+        return Vec::new();
+    };
     let items = list.one_or_list();
     if items.is_empty() {
         d.error(list.span(), "`also_via` is empty").hint("leave it out where there is no second way");
@@ -56,7 +58,7 @@ fn way(item: &Value<'_>, d: &mut Diagnostics) -> Option<Way> {
 }
 
 fn peers(table: &mut Table<'_>, d: &mut Diagnostics) -> Option<Located<Vec<Draft>>> {
-    let list = table.value("peers", d)?;
+    let list = table.value("peers", unicast::forms, d)?;
     if list.one_or_list().is_empty() {
         d.error(list.span(), "`peers` is empty").hint("leave it out to use multicast");
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::config::{Diagnostics, Located, Shape, Span, Table, Value, format_duration};
+use common::config::{Diagnostics, Form, Located, Shape, Span, Table, Value, format_duration};
 
 use super::super::layers::Layers;
 use crate::wire::advert;
@@ -58,7 +58,7 @@ impl Keys {
 }
 
 pub(super) fn read(t: &mut Layers<'_>, d: &mut Diagnostics) -> Option<Located<Auth>> {
-    let value = t.value("auth", d)?;
+    let value = t.value("auth", || vec![Form::Table], d)?;
     let span = value.span();
     let Shape::Table(mut table) = value.shape() else {
         value.mismatch("a table", d).hint("write auth = { type = \"pass\", password = \"1111\" }");
@@ -83,6 +83,7 @@ pub(super) fn read(t: &mut Layers<'_>, d: &mut Diagnostics) -> Option<Located<Au
 }
 
 fn password(table: &mut Table<'_>, span: Span, d: &mut Diagnostics) -> Option<advert::Auth> {
+    table.demand(&["password"], d);
     let Some(password) = table.optional::<String>("password", d) else {
         d.error(span, "`password` is missing in `auth`");
         return None;
@@ -99,13 +100,14 @@ fn password(table: &mut Table<'_>, span: Span, d: &mut Diagnostics) -> Option<ad
 }
 
 fn keys(table: &mut Table<'_>, span: Span, d: &mut Diagnostics) -> Option<Keys> {
-    let list = table.value("keys", d);
+    let list = table.value("keys", || Form::one_or_list(vec![Form::Table]), d);
     let active = table.within::<u8>("active_key", &(1..=255), d);
     let modes =
         [("enforce", Mode::Enforce), ("permissive", Mode::Permissive), ("receive_only", Mode::ReceiveOnly)];
-    let mode = table.choice("mode", &modes, d).map_or(Mode::Enforce, |mode| mode.value);
+    let mode = table.choice_or("mode", &modes, Mode::Enforce, d);
     let timed = table.choice("anti_replay", &[("time", true), ("monotonic", false)], d);
     let window = window(table, timed.as_ref(), d);
+    table.demand(&["keys"], d);
     let Some(list) = list else {
         d.error(span, "`keys` is missing in `auth`")
             .hint("write keys = [{ id = 1, file = \"/etc/holdfast/vrrp.key\" }]");
@@ -174,14 +176,12 @@ fn key(item: &Value<'_>, d: &mut Diagnostics) -> Option<Located<Key>> {
         item.mismatch("a table", d).hint("write { id = 1, file = \"/etc/holdfast/vrrp.key\" }");
         return None;
     };
-    let id = table.required::<u8>("id", d);
+    let id = table.required_within::<u8>("id", &(1..=255), d);
+    table.demand(&["file", "hex", "text"], d);
     let file = table.optional::<String>("file", d);
     let hex = table.optional::<String>("hex", d);
     let text = table.optional::<String>("text", d);
     table.finish(d);
-    if let Some(id) = id.as_ref().filter(|id| id.value == 0) {
-        d.error(id.span, "`id`: expected a whole number from 1 to 255, found 0");
-    }
     let material = match (file, hex, text) {
         (Some(file), None, None) if file.value.starts_with('/') => Material::File(PathBuf::from(file.value)),
         (Some(file), None, None) => {

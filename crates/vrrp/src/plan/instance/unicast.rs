@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use common::config::{Diagnostics, Located, Shape, Table, Value};
+use common::config::{Diagnostics, Form, FromValue, Located, Shape, Table, Value};
 
 use super::super::layers::Layers;
 use super::super::{Transport, Unicast};
@@ -34,7 +34,7 @@ pub(super) struct Keys {
 
 impl Keys {
     pub(super) fn read(t: &mut Layers<'_>, d: &mut Diagnostics) -> Self {
-        let list = t.value("unicast_peers", d);
+        let list = t.value("unicast_peers", forms, d);
         let own = ["unicast_ttl", "unicast_min_ttl", "unicast_max_ttl", "unicast_check_source"];
         Self {
             own: own.into_iter().filter(|key| t.says(key)).collect(),
@@ -81,6 +81,11 @@ impl Keys {
             any_source: self.check_source.as_ref().is_some_and(|check| !check.value).then_some(bounds),
         })
     }
+}
+
+/// What a list of peers is written as.
+pub(super) fn forms() -> Vec<Form> {
+    Form::one_or_list([IpAddr::forms(), vec![Form::Table]].concat())
 }
 
 /// Reads a list of peers: addresses, or tables with bounds.

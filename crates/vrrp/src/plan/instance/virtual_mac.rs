@@ -1,6 +1,6 @@
 //! `virtual_mac`: an interface of its own for the virtual router, with its own hardware address (RFC 9568 7.3).
 
-use common::config::{Diagnostics, IfName, Located, Shape};
+use common::config::{Diagnostics, Form, IfName, Located, Shape};
 
 use super::super::layers::Layers;
 use super::super::parts::link_name;
@@ -35,7 +35,7 @@ impl Wanted {
 
 /// `true`, `false`, or a table.
 pub(super) fn read(t: &mut Layers<'_>, d: &mut Diagnostics) -> Option<Located<Wanted>> {
-    let value = t.value("virtual_mac", d)?;
+    let value = t.value("virtual_mac", || vec![Form::Boolean, Form::Table], d)?;
     let span = value.span();
     let mut table = match value.shape() {
         Shape::Boolean(on) => return Some(Located { value: Wanted::plain(on), span }),
@@ -46,7 +46,8 @@ pub(super) fn read(t: &mut Layers<'_>, d: &mut Diagnostics) -> Option<Located<Wa
         }
     };
     let link = table.optional::<IfName>("interface", d).and_then(|name| link_name(&name, d));
-    let mac = table.optional::<String>("mac", d).and_then(|text| {
+    let form = || Form::text("[0-9A-Fa-f]{2}(?:[-:][0-9A-Fa-f]{2}){5}", "02:00:00:00:00:01");
+    let mac = table.formed_optional::<String>("mac", form, d).and_then(|text| {
         let mac = parse(&text.value);
         if mac.is_none() {
             d.error(

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use common::config::{Diagnostics, IfName, IpCidr, Located, Shape, Span, Table};
+use common::config::{Diagnostics, Form, FromValue, IfName, IpCidr, Located, Shape, Span, Table};
 
 use super::{network, table_number};
 use crate::machine::id::{Family, LinkName};
@@ -66,7 +66,8 @@ struct HopDraft {
 
 fn route(mut t: Table<'_>, own: bool, d: &mut Diagnostics) -> Option<RouteDraft> {
     let span = t.span();
-    let to = t.value("to", d);
+    let to = t.value("to", || [vec![Form::word(["default"])], IpCidr::forms()].concat(), d);
+    t.demand(&["to"], d);
     if to.is_none() {
         t.missing("to", "a network or \"default\"", d);
     }
@@ -150,6 +151,7 @@ fn ways(t: &mut Table<'_>, d: &mut Diagnostics) -> Ways {
         let link = hop.optional::<IfName>("interface", d);
         let weight = hop.within_or("weight", &(1..=256), 1, d);
         let onlink = hop.optional::<bool>("onlink", d);
+        hop.demand(&["via", "interface"], d);
         hop.finish(d);
         if via.is_none() && link.is_none() {
             d.error(span, "a next hop has `via`, `interface` or both");

@@ -1,6 +1,6 @@
 //! One policy routing rule: `{ priority = 1000, from = "192.0.2.0/24", table = 100 }`.
 
-use common::config::{Diagnostics, IfName, IpCidr, Located, Shape, Span, Table, Value};
+use common::config::{Diagnostics, Form, IfName, IpCidr, Located, Shape, Span, Table, Value};
 
 use super::{network, table_number};
 use crate::machine::id::Family;
@@ -44,7 +44,13 @@ fn rule(mut t: Table<'_>, d: &mut Diagnostics) -> Option<RuleDraft> {
     let family = t.choice("family", &[("ipv4", Family::Ipv4), ("ipv6", Family::Ipv6)], d);
     let from = t.optional::<IpCidr>("from", d);
     let to = t.optional::<IpCidr>("to", d);
-    let fwmark = t.value("fwmark", d).and_then(|value| fwmark(&value, d));
+    let mark = || {
+        vec![
+            Form::text("(?:0x)?[+0-9A-Fa-f]+(?:/(?:0x)?[+0-9A-Fa-f]+)?", "0x10/0xff"),
+            Form::Integer(1, u32::MAX.into()),
+        ]
+    };
+    let fwmark = t.value("fwmark", mark, d).and_then(|value| fwmark(&value, d));
     let input = t.optional::<IfName>("input_interface", d);
     let output = t.optional::<IfName>("output_interface", d);
     let action = action(&mut t, span, d);
