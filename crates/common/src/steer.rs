@@ -7,6 +7,7 @@
 
 use std::fmt;
 use std::fs;
+use std::net::IpAddr;
 use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::{Value, json};
@@ -19,6 +20,8 @@ pub const MAX_REASON: usize = 200;
 pub const MAX_LASTING: Duration = Duration::from_secs(10 * 366 * 86_400);
 /// The longest name that a client may claim, in bytes.
 const MAX_CLAIM: usize = 64;
+/// The client of `holdfast serve` where it is no other machine.
+pub const THIS_MACHINE: &str = "this machine";
 /// So many names are offered where one is not known.
 const OFFERED: usize = 5;
 
@@ -27,7 +30,7 @@ const OFFERED: usize = 5;
 pub struct Origin {
     /// The user at the other end of the socket.
     pub uid: Option<u32>,
-    /// What that user was called then.
+    /// What that user was called then; or whose order that user passed on.
     pub user: Option<String>,
     /// For whom sudo started the client, as the client says: nobody has verified it.
     pub sudo_user: Option<String>,
@@ -47,7 +50,8 @@ pub struct Terms {
 }
 
 impl Terms {
-    /// Out of a request: `for_s`, `reason` and `sudo_user`. `uid` is the peer's.
+    /// Out of a request: `for_s`, `reason`, `sudo_user`, and `serve_client` where `holdfast serve` passes on somebody's
+    /// order. `uid` is the peer's.
     ///
     /// # Errors
     /// What is wrong with them.
@@ -68,7 +72,10 @@ impl Terms {
         let harmless = |c: char| if c.is_control() { ' ' } else { c };
         let reason = reason.trim().chars().map(harmless).collect();
         let at = wall.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-        let user = uid.and_then(user_name);
+        let user = match params.get("serve_client") {
+            None | Some(Value::Null) => uid.and_then(user_name),
+            Some(client) => Some(served(client)?),
+        };
         let claim = params.get("sudo_user").and_then(Value::as_str).filter(|name| is_name(name));
         // Whoever is verified to be somebody need not claim it.
         let sudo_user = claim.filter(|name| user.as_deref() != Some(*name)).map(ToOwned::to_owned);
@@ -88,6 +95,13 @@ pub fn sudo_user() -> Option<String> {
     std::env::var("SUDO_USER").ok().filter(|name| is_name(name))
 }
 
+/// Who orders over HTTP: all that is known is the token, and where it came from. The user is `serve`'s own.
+fn served(client: &Value) -> Result<String, String> {
+    let client = client.as_str().filter(|client| *client == THIS_MACHINE || client.parse::<IpAddr>().is_ok());
+    let client = client.ok_or("serve_client is no address")?;
+    Ok(format!("serve (token) from {client}"))
+}
+
 /// What the file of users calls this one. Not asked of the network: the loop that adverts depend on waits for the
 /// answer.
 fn user_name(uid: u32) -> Option<String> {
@@ -102,11 +116,14 @@ fn named(users: &str, uid: u32) -> Option<String> {
     })
 }
 
-/// `by=root uid=0 claims_sudo_by=alice reason="…"`, for the log.
+/// `by=root uid=0 claims_sudo_by=alice reason="…"`, for the log. What is no single word stands in quotes.
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let uid = self.uid.map_or_else(|| "unknown".to_owned(), |uid| uid.to_string());
-        write!(f, "by={} uid={uid}", self.user.as_deref().unwrap_or("unknown"))?;
+        match self.user.as_deref().unwrap_or("unknown") {
+            word if word.contains(char::is_whitespace) => write!(f, "by={word:?} uid={uid}")?,
+            word => write!(f, "by={word} uid={uid}")?,
+        }
         if let Some(name) = &self.sudo_user {
             write!(f, " claims_sudo_by={name}")?;
         }

@@ -10,12 +10,14 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use common::control::CallError;
+use common::steer::THIS_MACHINE;
 use serde::Deserialize;
+use serde_json::Value;
 use subtle::ConstantTimeEq as _;
 
 use super::http::Request;
 use super::{Answer, PLAIN};
-use crate::steer;
+use crate::steer::{self, Terms};
 
 /// What is shorter can be guessed.
 const SHORTEST: usize = 16;
@@ -95,6 +97,30 @@ pub(super) struct Told {
 struct Order {
     server: String,
     reason: Option<String>,
+    /// As the command has it: `10m`, or a number of seconds.
+    #[serde(rename = "for")]
+    lasting: Option<Value>,
+}
+
+impl Order {
+    /// For how long and why, as the command takes it.
+    fn terms(&self, order: &str) -> Result<Terms, String> {
+        let reason = self.reason.as_deref().filter(|reason| !reason.is_empty());
+        let reason = reason.map(steer::reason).transpose();
+        let reason = reason.map_err(|error| format!("the reason is too long: {error}"))?;
+        let lasting = match &self.lasting {
+            None | Some(Value::Null) => None,
+            Some(Value::String(text)) if text.is_empty() => None,
+            Some(_) if order != "drain" => return Err(format!("{order} has no end: leave `for` out")),
+            Some(Value::String(text)) => Some(steer::lasting(text)),
+            Some(Value::Number(seconds)) => Some(steer::lasting(&seconds.to_string())),
+            Some(Value::Bool(_) | Value::Array(_) | Value::Object(_)) => {
+                Some(Err("10m, or a number of seconds".to_owned()))
+            }
+        };
+        let lasting = lasting.transpose().map_err(|error| format!("`for` is not a duration: {error}"))?;
+        Ok(Terms { lasting, reason })
+    }
 }
 
 impl Orders {
@@ -133,16 +159,9 @@ impl Orders {
         }
         let read: Order = serde_json::from_slice(&request.body)
             .map_err(|error| no(400, &format!("that is no order: {error}")))?;
-        let reason = read.reason.filter(|reason| !reason.is_empty());
-        let reason = reason.map(|reason| steer::reason(&reason)).transpose();
-        let reason = reason.map_err(|error| no(400, &format!("the reason is too long: {error}")))?;
-        Ok(Permitted {
-            run_dir: self.run_dir.clone(),
-            order,
-            server: read.server,
-            reason,
-            peer: peer(request),
-        })
+        let terms = read.terms(order).map_err(|error| no(400, &error))?;
+        let run_dir = self.run_dir.clone();
+        Ok(Permitted { run_dir, order, server: read.server, terms, peer: peer(request) })
     }
 }
 
@@ -152,7 +171,7 @@ fn order_of(target: &str) -> Option<&'static str> {
 }
 
 fn peer(request: &Request) -> String {
-    request.peer.map_or_else(|| "this machine".to_owned(), |peer| peer.to_canonical().to_string())
+    request.peer.map_or_else(|| THIS_MACHINE.to_owned(), |peer| peer.to_canonical().to_string())
 }
 
 /// An order of somebody who may give it.
@@ -161,15 +180,15 @@ pub(super) struct Permitted {
     run_dir: PathBuf,
     order: &'static str,
     server: String,
-    reason: Option<String>,
+    terms: Terms,
     peer: String,
 }
 
 impl Permitted {
     /// Gives it to the daemon, as the command does.
     pub(super) fn give(&self) -> Told {
-        let Self { run_dir, order, server, reason, peer } = self;
-        let given = steer::order_server(run_dir, order, server, reason.as_deref());
+        let Self { run_dir, order, server, terms, peer } = self;
+        let given = steer::order_server(run_dir, order, server, terms, peer);
         let (status, words) = match given {
             Ok(words) => (200, words),
             Err(error) => (status_of(&error), format!("{error}\n")),

@@ -49,7 +49,7 @@ function say(server, text, bad) {
   tell();
   if (bad !== null) setTimeout(() => { if (said.get(server) === words) said.delete(server); tell(); }, 30000);
 }
-async function give({ order, server }, reason, token) {
+async function give({ order, server }, terms, token) {
   say(server, order + " …", null);
   try {
     const answer = await fetch("servers/" + order, {
@@ -57,7 +57,7 @@ async function give({ order, server }, reason, token) {
       cache: "no-store",
       credentials: "omit",
       headers: { "Authorization": "Bearer " + token, "Content-Type": "application/json" },
-      body: JSON.stringify({ server, reason }),
+      body: JSON.stringify({ server, ...terms }),
     });
     if (answer.status === 401) sessionStorage.removeItem("token");
     say(server, (await answer.text()).trim(), !answer.ok);
@@ -72,7 +72,9 @@ function go() {
   part("token").value = "";
   sessionStorage.setItem("token", token);
   ask.close();
-  give(wanted, part("reason").value.trim(), token);
+  const terms = { reason: part("reason").value.trim() };
+  if (wanted.order === "drain") terms.for = part("for").value.trim();
+  give(wanted, terms, token);
 }
 if (ask) {
   all.addEventListener("click", (event) => {
@@ -80,7 +82,8 @@ if (ask) {
     if (!button) return;
     wanted = { order: button.dataset.order, server: button.dataset.server };
     part("what").textContent = wanted.order + " " + wanted.server;
-    part("reason").value = "";
+    part("reason").value = part("for").value = "";
+    part("span").hidden = wanted.order !== "drain";
     part("key").hidden = sessionStorage.getItem("token") !== null;
     ask.showModal();
   });

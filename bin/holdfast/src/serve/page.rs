@@ -11,7 +11,8 @@ const SCRIPT: &str = include_str!("page.js");
 /// Asks for what an order takes. The script asks for the token only where it has none.
 const DIALOG: &str = "<dialog id=\"ask\"><form method=\"dialog\" id=\"form\"><p id=\"what\"></p>\
                       <label>reason <input id=\"reason\" maxlength=\"200\" \
-                      autocomplete=\"off\"></label><label id=\"key\">token <input id=\"token\" type=\"password\" \
+                      autocomplete=\"off\"></label><label id=\"span\">for <input id=\"for\" maxlength=\"20\" \
+                      placeholder=\"until released; 10m\" autocomplete=\"off\"></label><label id=\"key\">token <input id=\"token\" type=\"password\" \
                       autocomplete=\"off\"></label><p><button>give the order</button> \
                       <button type=\"button\" id=\"leave\">leave it</button></p></form></dialog>";
 

@@ -113,7 +113,7 @@ pub(crate) struct Release {
     pub(crate) reason: Option<String>,
 }
 
-fn lasting(text: &str) -> Result<Duration, String> {
+pub(crate) fn lasting(text: &str) -> Result<Duration, String> {
     let lasting = match text.parse() {
         Ok(seconds) => Duration::from_secs(seconds),
         Err(_) => parse_duration(text)?,
@@ -131,16 +131,18 @@ pub(crate) fn reason(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// Gives an order for a server that takes nothing else, as the commands do, for whoever is no command; says what came
-/// of it.
+/// Gives an order for a server that takes nothing else, as the commands do, for a client of `serve`; says what came of
+/// it.
 pub(crate) fn order_server(
     run_dir: &Path,
     order: &str,
     server: &str,
-    reason: Option<&str>,
+    terms: &Terms,
+    client: &str,
 ) -> Result<String, CallError> {
+    let params = json!({ "order": order, "server": server, "serve_client": client });
     // For whom that process was started is not who gives the order.
-    servers::give(run_dir, &on_terms(json!({ "order": order, "server": server }), None, reason))
+    servers::give(run_dir, &on_terms(params, terms.lasting, terms.reason.as_deref()))
 }
 
 /// `drain` and `disable`.

@@ -78,6 +78,20 @@ fn an_origin_is_one_piece_of_a_log_line() {
 }
 
 #[test]
+fn an_order_that_serve_passes_on_is_its_clients() {
+    for client in ["192.0.2.7", "2001:db8::7", "this machine"] {
+        let origin = read(&json!({ "serve_client": client, "reason": "x" })).unwrap().origin;
+        assert_eq!(origin.uid, Some(0), "the socket's peer is known whatever is said");
+        assert_eq!(origin.to_string(), format!("by=\"serve (token) from {client}\" uid=0 reason=\"x\""));
+    }
+    // Nobody gets himself another name by this.
+    for client in [json!("root"), json!(""), json!("192.0.2.7 uid=0"), json!(7), json!(["192.0.2.7"])] {
+        assert_eq!(read(&json!({ "serve_client": client })).unwrap_err(), "serve_client is no address");
+    }
+    assert_ne!(read(&json!({ "serve_client": null })).unwrap().origin.user.as_deref(), Some("serve"));
+}
+
+#[test]
 fn the_nearest_names_are_offered_and_all_where_they_are_few() {
     let many = (1..=30).map(|number| format!("10.0.0.{number}:80"));
     let offered = nearest("10.0.0.22:81", many);

@@ -56,12 +56,23 @@ fn a_server_is_drained_and_enabled_by_who_has_the_token() -> Result {
     // Who has given an order looks at once.
     let page = stage.get("/body")?.body;
     assert!(
-        page.contains("drained until released, by root (uid 0)") && page.contains(": new disk"),
+        page.contains("drained until released, by serve (token) from 127.0.0.1 (uid 0)")
+            && page.contains(": new disk"),
         "{page}"
     );
+    let order = "by=\"serve (token) from 127.0.0.1\" uid=0 reason=\"new disk\"";
+    stage.daemon.log().wait(order, LIMIT)?;
     let metric =
         "holdfast_rs_override{vs=\"192.0.2.100:80\",protocol=\"tcp\",rs=\"127.0.0.1:8081\",kind=\"drain\"} 1";
     assert!(stage.get("/metrics")?.body.contains(metric));
+
+    // A later order has its own end.
+    let timed = r#"{"server": "127.0.0.1:8081", "for": "1h"}"#;
+    let said = post(&stage, "drain", TOKEN, timed)?;
+    assert!(said.contains("drained until 2") && said.contains("(for ") && said.ends_with("\n200"), "{said}");
+    assert!(!said.contains("released"), "{said}");
+    let said = post(&stage, "drain", TOKEN, r#"{"server": "127.0.0.1:8081", "for": "soon"}"#)?;
+    assert!(said.starts_with("`for` is not a duration") && said.ends_with("\n400"), "{said}");
 
     // As the page's button names it.
     let body = r#"{"server": "tcp 192.0.2.100:80/127.0.0.1:8081"}"#;

@@ -92,7 +92,10 @@ fn the_right_token_gives_the_order_that_the_command_gives() {
         let request = post(&format!("/servers/{order}"), Some(&scheme), ORDER);
         let (call, status, content, log) = with_checker(&folder, &reply, &request);
         assert_eq!(call["method"], "steer");
-        assert_eq!(call["params"], json!({ "order": order, "server": "10.0.0.1:80", "reason": "new disk" }));
+        assert_eq!(
+            call["params"],
+            json!({ "order": order, "server": "10.0.0.1:80", "reason": "new disk", "serve_client": "this machine" })
+        );
         assert_eq!(status, 200);
         assert_eq!(content, "10.0.0.1:80 in tcp 192.0.2.1:80: drained until released, weight 1 -> 0\n");
         let log = log.unwrap();
@@ -104,13 +107,36 @@ fn the_right_token_gives_the_order_that_the_command_gives() {
 }
 
 #[test]
+fn a_drain_can_have_an_end_and_comes_from_its_client() {
+    let folder = Folder::new();
+    let reply = json!({ "result": { "servers": [] } });
+    for (lasting, seconds) in
+        [(r#""10m""#, json!(600.0)), ("90", json!(90.0)), (r#""""#, Value::Null), ("null", Value::Null)]
+    {
+        let body = format!(r#"{{"server": "a", "for": {lasting}}}"#);
+        let mut request = post("/servers/drain", Some(&bearer()), &body);
+        request.peer = Some(IpAddr::V6(Ipv6Addr::new(0, 0, 0, 0, 0, 0xffff, 0xc000, 0x0207)));
+        let (call, status, _, log) = with_checker(&folder, &reply, &request);
+        assert_eq!((status, call["params"]["for_s"].clone()), (200, seconds), "{lasting}");
+        assert_eq!(call["params"]["serve_client"], "192.0.2.7");
+        assert!(log.unwrap().starts_with("drain \"a\" ordered from 192.0.2.7: "));
+    }
+    for order in ["enable", "release"] {
+        let request = post(&format!("/servers/{order}"), Some(&bearer()), r#"{"server": "a", "for": "10m"}"#);
+        let (response, _) = service(&folder).answer(&request);
+        assert_eq!(response.status, 400);
+        assert_eq!(response.content, format!("{order} has no end: leave `for` out\n"));
+    }
+}
+
+#[test]
 fn an_order_that_the_checker_refuses_is_told_in_its_words() {
     let folder = Folder::new();
     let refusal = json!({ "error": { "message": "no real server \"a\"" } });
     let request = post("/servers/drain", Some(&bearer()), r#"{"server": "a", "reason": ""}"#);
     let (call, status, content, _) = with_checker(&folder, &refusal, &request);
     // No reason is no reason.
-    assert_eq!(call["params"], json!({ "order": "drain", "server": "a" }));
+    assert_eq!(call["params"], json!({ "order": "drain", "server": "a", "serve_client": "this machine" }));
     assert_eq!((status, content.as_str()), (422, "no real server \"a\"\n"));
 }
 
@@ -193,7 +219,12 @@ fn what_is_no_order_is_told_why() {
         ("[]", "no order"),
         ("{}", "missing field `server`"),
         (r#"{"server": 1}"#, "expected a string"),
-        (r#"{"server": "a", "for": "10m"}"#, "unknown field `for`"),
+        (r#"{"server": "a", "user": "root"}"#, "unknown field `user`"),
+        (r#"{"server": "a", "for": "soon"}"#, "`for` is not a duration: there is no number"),
+        (r#"{"server": "a", "for": "0s"}"#, "`for` is not a duration: it is 1s to 3660d"),
+        (r#"{"server": "a", "for": "4000d"}"#, "1s to 3660d"),
+        (r#"{"server": "a", "for": -5}"#, "`for` is not a duration"),
+        (r#"{"server": "a", "for": true}"#, "10m, or a number of seconds"),
         (&long, "201 bytes of at most 200"),
     ] {
         let (response, log) = service(&folder).answer(&post("/servers/drain", Some(&bearer()), body));
