@@ -1,6 +1,7 @@
 //! What the processes of Holdfast share.
 //!
 //! * [`alerts`]: to whom mail is sent about what happens
+//! * [`capability`]: what root may still do here
 //! * [`config`]: text, spans, diagnostics, value types
 //! * [`event_loop`]: one turn of the loop, registrations, the only reader of the clock
 //! * [`child`]: what every child process does alike (life line, hello, reload, stop)
@@ -19,6 +20,7 @@
 //! See `docs/architecture.md` for the whole picture.
 
 pub mod alerts;
+pub mod capability;
 pub mod change;
 pub mod checkpoint;
 pub mod child;

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 
 use nix::sched::{CloneFlags, setns};
 
+use crate::capability::Capability;
+
 /// Where `ip netns add` puts the names.
 const NAMED: &str = "/run/netns";
 /// The namespace this process is in.
@@ -67,7 +69,8 @@ pub fn enter(name: &str) -> Result<(), NamespaceError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(NamespaceError::Missing(path)),
         Err(error) => return Err(NamespaceError::Enter(path, error)),
     };
-    setns(namespace, CloneFlags::CLONE_NEWNET).map_err(|error| NamespaceError::Enter(path, error.into()))
+    let entered = setns(namespace, CloneFlags::CLONE_NEWNET);
+    entered.map_err(|error| NamespaceError::Enter(path, Capability::SysAdmin.explain(error.into())))
 }
 
 /// Does something in the first network namespace of this machine, and comes back. Every process of Holdfast has one

@@ -6,6 +6,7 @@ use std::io::{self, Read, Seek, Write};
 use std::path::Path;
 
 use common::alerts::job::{FDS_VARIABLE, Job, Report};
+use common::capability::Capability;
 use common::config::UserName;
 use common::exit::Exit;
 use common::script::Identity;
@@ -108,15 +109,17 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
 fn become_ordinary(job: &Job) -> Result<(), String> {
     let name = job.run_as.as_deref().map(str::parse::<UserName>).transpose()?;
     let who = Identity::find(name.as_ref()).map_err(|error| error.to_string())?;
-    let failed = |error: nix::Error| format!("becoming the user {}: {error}", who.name);
+    let failed = |error: io::Error| format!("becoming the user {}: {error}", who.name);
     if who.change {
-        setgroups(&who.groups).map_err(failed)?;
-        setresgid(who.gid, who.gid, who.gid).map_err(failed)?;
-        setresuid(who.uid, who.uid, who.uid).map_err(failed)?;
+        let lacking =
+            |capability: Capability| move |error: nix::Error| failed(capability.explain(error.into()));
+        setgroups(&who.groups).map_err(lacking(Capability::Setgid))?;
+        setresgid(who.gid, who.gid, who.gid).map_err(lacking(Capability::Setgid))?;
+        setresuid(who.uid, who.uid, who.uid).map_err(lacking(Capability::Setuid))?;
     }
-    nix::sys::prctl::set_no_new_privs().map_err(failed)?;
+    nix::sys::prctl::set_no_new_privs().map_err(|error| failed(error.into()))?;
     // Becoming somebody else has cleared it; and the watchdog may have ended before.
-    nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).map_err(failed)?;
+    nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).map_err(|error| failed(error.into()))?;
     if getppid().as_raw() != job.watchdog {
         return Err("the watchdog is gone".to_owned());
     }

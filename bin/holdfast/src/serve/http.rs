@@ -9,6 +9,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use common::capability::Capability;
 use common::event_loop::clock;
 
 /// How many requests are served at the same time.
@@ -76,7 +77,10 @@ impl Stream for UnixStream {
 impl Listener {
     /// `ADDRESS:PORT`, or `unix:PATH`, where a socket that nobody listens on is replaced.
     pub(super) fn new(place: &str) -> io::Result<Self> {
-        let Some(path) = place.strip_prefix("unix:") else { return TcpListener::bind(place).map(Self::Tcp) };
+        let Some(path) = place.strip_prefix("unix:") else {
+            let bound = TcpListener::bind(place).map(Self::Tcp);
+            return bound.map_err(|error| Capability::NetBindService.explain(error));
+        };
         let path = Path::new(path);
         let abandoned =
             || UnixStream::connect(path).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);

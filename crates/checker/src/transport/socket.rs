@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
+use common::capability::Capability;
 use common::event_loop::{Interest, Readiness, Registration, Registry};
 use nix::errno::Errno;
 use nix::sys::socket::sockopt::{BindToDevice, Linger, Mark, SocketError};
@@ -232,7 +233,11 @@ pub(super) fn plain(
 ) -> Result<OwnedFd, Fault> {
     let family = if target.is_ipv6() { AddressFamily::Inet6 } else { AddressFamily::Inet };
     let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
-    socket(family, kind, flags, protocol).map_err(|error| local("cannot open a socket", &error.into()))
+    socket(family, kind, flags, protocol).map_err(|error| {
+        let error = error.into();
+        let error = if kind == SockType::Raw { Capability::NetRaw.explain(error) } else { error };
+        local("cannot open a socket", &error)
+    })
 }
 
 fn prepare(fd: &OwnedFd, dial: &Dial) -> Result<(), Fault> {
@@ -241,7 +246,9 @@ fn prepare(fd: &OwnedFd, dial: &Dial) -> Result<(), Fault> {
         bound.map_err(|error| local(&format!("cannot use interface {interface}"), &error.into()))?;
     }
     if let Some(mark) = dial.fwmark {
-        setsockopt(fd, Mark, &mark.get()).map_err(|error| local("cannot set the fwmark", &error.into()))?;
+        let marked = setsockopt(fd, Mark, &mark.get());
+        marked
+            .map_err(|error| local("cannot set the fwmark", &Capability::NetAdmin.explain(error.into())))?;
     }
     if let Some(source) = dial.source {
         let bound = bind(fd.as_raw_fd(), &SockaddrStorage::from(SocketAddr::new(source, 0)));

@@ -1,7 +1,10 @@
 //! Why a netlink request failed: what was asked, the kernel's number and the kernel's own words.
 
-use nix::errno::Errno;
 use std::fmt;
+
+use nix::errno::Errno;
+
+use crate::capability::Capability;
 
 /// Why a request failed, without what was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,8 +51,15 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Refused { errno, text: None } => write!(f, "{} ({errno:?})", errno.desc()),
-            Self::Refused { errno, text: Some(text) } => write!(f, "{text} ({errno:?})"),
+            Self::Refused { errno, text } => {
+                let words = text.as_deref().unwrap_or_else(|| errno.desc());
+                write!(f, "{words} ({errno:?})")?;
+                // Everything that is asked of the kernel takes the same one.
+                if *errno == Errno::EPERM && Capability::NetAdmin.is_missing() {
+                    write!(f, ": {} is missing", Capability::NetAdmin)?;
+                }
+                Ok(())
+            }
             Self::Socket { call, errno } => write!(f, "netlink socket: {call}: {} ({errno:?})", errno.desc()),
             Self::NoAnswer => f.write_str("the kernel did not answer in time"),
             Self::Interrupted => f.write_str("the table kept changing while it was read"),

@@ -19,6 +19,7 @@ use nix::sys::socket::{MsgFlags, send, setsockopt};
 use super::error::Failure;
 use super::message::{MESSAGE_HEADER, frames};
 use super::socket::{read_datagram, socket_failure};
+use crate::capability::Capability;
 use crate::namespace;
 use crate::sys::netlink::owned;
 use crate::sys::raw::{Instruction, attach_filter};
@@ -57,7 +58,7 @@ pub enum Event {
 pub enum Refused {
     /// It says nothing: we are in a namespace of users or processes of our own.
     Namespace,
-    /// The capability `CAP_NET_ADMIN` is missing.
+    /// A capability is missing.
     Permission,
     /// Anything else: a kernel without it.
     Other(Failure),
@@ -68,7 +69,13 @@ impl fmt::Display for Refused {
         match self {
             Self::Namespace => f.write_str("the kernel does not report processes inside a container"),
             Self::Permission => {
-                f.write_str("the kernel reports processes to those with CAP_NET_ADMIN and CAP_SYS_ADMIN only")
+                f.write_str("the kernel reports processes to the privileged only")?;
+                // The last two are for the first network namespace, where the reports are.
+                let needed = [Capability::NetAdmin, Capability::SysAdmin, Capability::SysPtrace];
+                let missing = needed.into_iter().filter(|capability| capability.is_missing());
+                missing.enumerate().try_for_each(|(index, capability)| {
+                    write!(f, "{}{capability} is missing", if index == 0 { ": " } else { ", " })
+                })
             }
             Self::Other(failure) => write!(f, "the kernel does not report processes: {failure}"),
         }

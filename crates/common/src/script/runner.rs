@@ -14,6 +14,7 @@ use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use log::debug;
+use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::{Pid, Uid};
@@ -21,6 +22,7 @@ use nix::unistd::{Pid, Uid};
 use super::outputs::Outputs;
 use super::path::words;
 use super::{Command, Ending, Exit, Finished, Identity, Outcome, Output, Purpose, RunTable, Step, program};
+use crate::capability::Capability;
 use crate::config::UserName;
 use crate::event_loop::Drained;
 use crate::sys::script::{Child, Found, Report, Script, Started, spawn};
@@ -334,8 +336,12 @@ impl Source {
 fn signal(leader: &Child, which: Signal) {
     let pid = Pid::from_raw(leader.id());
     // ESRCH where nobody is left in the group: that is what was wanted. Before it leads a group it has its number only.
-    if killpg(pid, which).is_err() {
-        let _gone = kill(pid, which);
+    if killpg(pid, which).is_err()
+        && let Err(error) = kill(pid, which)
+        && error != Errno::ESRCH
+    {
+        let error = Capability::Kill.explain(error.into());
+        log::warn!("a script that has to end cannot be ended, it runs on: {error} pid={pid}");
     }
 }
 

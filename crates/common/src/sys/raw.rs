@@ -7,6 +7,8 @@ use std::mem::size_of;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
+use crate::capability::Capability;
+
 /// One instruction of a classic BPF program (`linux/filter.h`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Instruction {
@@ -42,7 +44,7 @@ fn socket(domain: libc::c_int, protocol: libc::c_int) -> io::Result<OwnedFd> {
     // SAFETY: the call takes three integers and touches no memory of ours.
     let fd = unsafe { libc::socket(domain, kind, protocol) };
     if fd < 0 {
-        return Err(io::Error::last_os_error());
+        return Err(Capability::NetRaw.explain(io::Error::last_os_error()));
     }
     // SAFETY: the kernel just gave us this new descriptor.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })

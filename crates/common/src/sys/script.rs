@@ -14,6 +14,8 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, sigprocmask};
 use nix::unistd::{ForkResult, Gid, Pid, Uid, pipe2, setgroups, setresgid, setresuid, setsid};
 
+use crate::capability::Capability;
+
 /// How to start it.
 #[derive(Debug)]
 pub struct Script {
@@ -234,9 +236,13 @@ fn become_it(
     }
     let Found { file, argv, executable } = find().map_err(Refusal::Find)?;
     if let Some((uid, gid, groups)) = &script.ids {
-        step("setting the groups", setgroups(groups).map_err(io::Error::from))?;
-        step("setting the group", setresgid(*gid, *gid, *gid).map_err(io::Error::from))?;
-        step("setting the user", setresuid(*uid, *uid, *uid).map_err(io::Error::from))?;
+        let (of_group, of_user) = (Capability::Setgid, Capability::Setuid);
+        step("setting the groups", setgroups(groups).map_err(|error| of_group.explain(error.into())))?;
+        step(
+            "setting the group",
+            setresgid(*gid, *gid, *gid).map_err(|error| of_group.explain(error.into())),
+        )?;
+        step("setting the user", setresuid(*uid, *uid, *uid).map_err(|error| of_user.explain(error.into())))?;
     }
     if script.dies_with_us {
         // Again: changing the ids has cleared it.
