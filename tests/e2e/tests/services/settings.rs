@@ -226,3 +226,39 @@ fn without_ipvs_the_table_is_nobodys_business() -> Result {
     assert_eq!(holdfast.reload(&text(false))?.code, Some(0));
     wait::until("an empty table", SECONDS_10, || Ok(farm.saved()?.is_empty()))
 }
+
+#[test]
+#[ignore = "needs the test kernel: run by in_the_test_kernel"]
+fn the_table_is_that_of_the_namespace_that_the_configuration_names() -> Result {
+    let mut farm = farm();
+    let director = farm.director.name().to_owned();
+    // The client has no way to the web servers' network and no service of its own.
+    let text = |weight: u32| {
+        format!(
+            "[checker]\nnetwork_namespace = \"{director}\"\n[[virtual_server]]\naddress = \"{NAT}:80\"\n\
+             scheduler = \"rr\"\nweight = {weight}\nreal_servers = [\"10.0.0.21:80\", \"10.0.0.22:80\"]\n\
+             check = {{ type = \"tcp\", initial = \"down\", interval = \"300ms\", retries = 0, warm_up = 0 }}\n"
+        )
+    };
+    let line =
+        |number: u32, weight: u32| format!("-a -t 192.0.2.100:80 -r 10.0.0.2{number}:80 -m -w {weight}");
+    let head = || "-A -t 192.0.2.100:80 -s rr".to_owned();
+    let at_home = |farm: &e2e::farm::Farm| farm.client.run(&["ipvsadm", "-S", "-n"]);
+    let holdfast = lab::Holdfast::start(&farm.client, &text(1))?;
+    farm.wait_lines(&[head(), line(1, 1), line(2, 1)])?;
+    assert_eq!(farm.ask_often(&format!("{NAT}:80"), 4)?.into_keys().collect::<Vec<_>>(), ["web1", "web2"]);
+    assert_eq!(at_home(&farm)?, "", "the table of where the daemon was started");
+    farm.stop_web(1);
+    farm.wait_lines(&[head(), line(2, 1)])?;
+    // A checker that comes back does so in the same place.
+    let before = holdfast.child("checker")?;
+    holdfast.signal_child("checker", nix::sys::signal::Signal::SIGKILL)?;
+    wait::until("another checker", SECONDS_10, || {
+        Ok(holdfast.child("checker").is_ok_and(|pid| pid != before))
+    })?;
+    assert_eq!(holdfast.reload(&text(3))?.code, Some(0));
+    farm.wait_lines(&[head(), line(2, 3)])?;
+    assert_eq!(at_home(&farm)?, "");
+    assert_eq!(holdfast.stop()?, 0);
+    farm.wait_saved(&[])
+}
