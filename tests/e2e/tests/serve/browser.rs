@@ -213,7 +213,7 @@ fn a_server_is_drained_and_enabled_with_the_buttons() -> Result {
     page.write("#reason", "new disk")?;
     page.write("#token", TOKEN)?;
     page.enter()?;
-    page.wait("the order", &says("drained until released, by root (uid 0)"))?;
+    page.wait("the order", &says("drained until released, by serve (token) from 127.0.0.1 (uid 0)"))?;
     page.wait("its reason and the row's state", &format!("{} && {}", says(": new disk"), is("weak")))?;
     assert_eq!((standing(&stage)?, weight(&stage)?), (json!([["drain", "new disk"]]), json!(0)));
 
