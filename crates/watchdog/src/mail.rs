@@ -17,3 +17,16 @@ mod digest;
 pub(crate) mod post;
 mod queue;
 mod spool;
+
+/// A mail as the tests of these rooms keep it.
+#[cfg(test)]
+fn sample(id: &str, delivered: &[&str]) -> queue::Letter {
+    queue::Letter {
+        id: id.to_owned(),
+        at: 1,
+        queued_at: 2,
+        subject: format!("subject of {id}"),
+        body: "body\n".to_owned(),
+        delivered: delivered.iter().map(ToString::to_string).collect(),
+    }
+}

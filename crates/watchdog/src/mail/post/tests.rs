@@ -5,7 +5,7 @@ use std::path::Path;
 use common::log::Target;
 
 use super::super::digest::Alert;
-use super::super::queue::Letter;
+use super::super::sample;
 use super::*;
 
 struct Dir(PathBuf);
@@ -38,17 +38,6 @@ fn post(run_dir: &Path) -> Post {
     })
 }
 
-fn letter(id: &str, delivered: &[&str]) -> Letter {
-    Letter {
-        id: id.to_owned(),
-        at: 1,
-        queued_at: 2,
-        subject: format!("subject of {id}"),
-        body: "body\n".to_owned(),
-        delivered: delivered.iter().map(ToString::to_string).collect(),
-    }
-}
-
 fn alert() -> Alert {
     Alert { at: 1, subject: "one".to_owned(), sort: "Test".to_owned(), body: "body\n".to_owned() }
 }
@@ -59,14 +48,14 @@ fn after_a_reboot_the_copies_are_taken_up_and_stay_until_the_mail_is_taken() {
     let mut post = post(&dir.0.join("run"));
     let mut copies = Spool::new(dir.0.join("copies"));
     for id in ["1", "2"] {
-        copies.keep(&letter(id, &[])).unwrap();
+        copies.keep(&sample(id, &[])).unwrap();
     }
     copies.note(&alert()).unwrap();
     post.copies = Some(Spool::new(dir.0.join("copies")));
     let mut found = post.read_spool();
     assert!(found.letters.is_empty() && found.notes.is_empty());
     post.take_up(copies, &mut found);
-    assert_eq!(found.letters, [letter("1", &[]), letter("2", &[])]);
+    assert_eq!(found.letters, [sample("1", &[]), sample("2", &[])]);
     assert_eq!(found.notes, [alert()]);
     assert_eq!(dir.mails("run/mail"), ["1", "2"], "they wait here from now on");
     assert_eq!(dir.mails("copies"), ["1", "2"], "and outlive another reboot");
@@ -79,15 +68,15 @@ fn after_a_reboot_the_copies_are_taken_up_and_stay_until_the_mail_is_taken() {
 fn what_waits_already_counts_more_than_its_copy_and_another_place_is_emptied() {
     let dir = Dir::new("both");
     let mut post = post(&dir.0.join("run"));
-    post.spool.keep(&letter("1", &["a@example.org"])).unwrap();
+    post.spool.keep(&sample("1", &["a@example.org"])).unwrap();
     post.spool.note(&alert()).unwrap();
     let mut other = Spool::new(dir.0.join("other"));
-    other.keep(&letter("1", &[])).unwrap();
-    other.keep(&letter("2", &[])).unwrap();
+    other.keep(&sample("1", &[])).unwrap();
+    other.keep(&sample("2", &[])).unwrap();
     other.note(&alert()).unwrap();
     let mut found = post.read_spool();
     post.take_up(other, &mut found);
-    assert_eq!(found.letters, [letter("1", &["a@example.org"]), letter("2", &[])]);
+    assert_eq!(found.letters, [sample("1", &["a@example.org"]), sample("2", &[])]);
     assert_eq!(found.notes, [alert()], "nothing is gathered twice");
     assert_eq!(post.read_spool().letters, found.letters);
     assert_eq!(dir.mails("other"), Vec::<String>::new());
@@ -103,7 +92,7 @@ fn at_the_end_everything_that_waits_is_copied() {
     assert!(!dir.0.join("copies").exists(), "nothing waits, so nothing is made");
     post.spool.note(&alert()).unwrap();
     let now = Now { at: clock::now(), wall: clock::wall() };
-    post.queue.recover(vec![letter("1", &[])], Vec::new(), now, &mut Vec::new());
+    post.queue.recover(vec![sample("1", &[])], Vec::new(), now, &mut Vec::new());
     post.leave_copies();
     assert_eq!(dir.mails("copies"), ["1"]);
     assert_eq!(Spool::new(dir.0.join("copies")).read().unwrap().notes, [alert()]);

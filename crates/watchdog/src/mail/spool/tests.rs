@@ -1,5 +1,6 @@
 //! Whatever is torn, what was whole is found.
 
+use super::super::sample;
 use super::*;
 
 struct Dir(PathBuf);
@@ -17,14 +18,7 @@ impl Drop for Dir {
 }
 
 fn letter(id: &str) -> Letter {
-    Letter {
-        id: id.to_owned(),
-        at: 1,
-        queued_at: 2,
-        subject: format!("subject of {id}"),
-        body: "body\n".to_owned(),
-        delivered: vec!["a@example.org".to_owned()],
-    }
+    sample(id, &["a@example.org"])
 }
 
 fn alert(subject: &str) -> Alert {
