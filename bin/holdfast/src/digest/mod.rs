@@ -61,7 +61,7 @@ fn digest(how: &Digest) -> Result<(Url, Answer), (Exit, String)> {
     };
     let name = asked.host.clone();
     let patience = Duration::from_secs(u64::from(how.timeout));
-    let settings = Settings { urls: vec![asked] };
+    let settings = Settings { urls: std::sync::Arc::new([asked]) };
     let answer = ask::ask(&settings, target, url.tls.then_some(name), patience);
     Ok((url, answer.map_err(|why| (Exit::Failed, format!("{target}: {why}")))?))
 }

@@ -229,7 +229,7 @@ impl Probe for DnsProbe {
                 Some(Judged::Verdict(verdict)) => Step::Done(verdict),
                 Some(Judged::Truncated) => {
                     self.stream = true;
-                    Step::Connect(Path::Stream)
+                    Step::Connect(Path::Request)
                 }
                 // Somebody else's: ours may still come.
                 None => Step::Read,

@@ -155,7 +155,7 @@ impl HttpProbe {
         self.stage = Stage::Connecting;
         self.head.clear();
         self.interim = 0;
-        Step::Connect(Path::Stream)
+        Step::Connect(Path::Request)
     }
 
     /// With several URLs, says which.
@@ -194,7 +194,7 @@ impl HttpProbe {
 impl Probe for HttpProbe {
     fn on(&mut self, input: Input<'_>) -> Step {
         match input {
-            Input::Start => Step::Connect(Path::Stream),
+            Input::Start => Step::Connect(Path::Request),
             Input::Connected => match self.tls.clone() {
                 Some(tls) => {
                     self.stage = Stage::Securing;

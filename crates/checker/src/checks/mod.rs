@@ -166,8 +166,10 @@ pub enum Step {
 /// The kind of path a probe talks over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Path {
-    /// A TCP stream.
+    /// A TCP stream on which the server may talk first.
     Stream,
+    /// A TCP stream on which we talk first, at once.
+    Request,
     /// UDP datagrams.
     Datagram,
     /// ICMP echo messages.

@@ -111,7 +111,7 @@ impl PostgresProbe {
 impl Probe for PostgresProbe {
     fn on(&mut self, input: Input<'_>) -> Step {
         match input {
-            Input::Start => Step::Connect(Path::Stream),
+            Input::Start => Step::Connect(Path::Request),
             Input::Connected => Step::Send(std::mem::take(&mut self.startup)),
             Input::Bytes(bytes) => self.heard(bytes),
             Input::Closed => Step::Done(Verdict::fail("connection closed without an answer")),
@@ -130,7 +130,7 @@ mod tests {
     fn asked() -> Transcript {
         let settings = Settings { user: "u".into(), database: "d".into() };
         let mut talk = Transcript::of(&settings);
-        talk.connects(Path::Stream);
+        talk.connects(Path::Request);
         talk.answers(
             Input::Connected,
             b"\0\0\0\x3b\0\x03\0\0user\0u\0database\0d\0application_name\0holdfast check\0\0",

@@ -62,7 +62,7 @@ fn not_redis(bytes: &[u8]) -> Verdict {
 impl Probe for RedisProbe {
     fn on(&mut self, input: Input<'_>) -> Step {
         match input {
-            Input::Start => Step::Connect(Path::Stream),
+            Input::Start => Step::Connect(Path::Request),
             Input::Connected => Step::Send(b"PING\r\n".to_vec()),
             Input::Bytes(bytes) => self.heard(bytes),
             Input::Closed => Step::Done(Verdict::fail("connection closed without an answer")),
@@ -80,7 +80,7 @@ mod tests {
 
     fn asked() -> Transcript {
         let mut talk = Transcript::of(&Settings);
-        talk.connects(Path::Stream);
+        talk.connects(Path::Request);
         talk.answers(Input::Connected, b"PING\r\n");
         talk
     }

@@ -58,8 +58,9 @@ pub struct Transport<K: Copy> {
     key: fn(Slot) -> K,
     attempts: Vec<Option<Attempt<K>>>,
     free: Vec<Slot>,
-    /// Sockets without a connection, for IPv4 and IPv6.
-    kept: [Vec<Socket<K>>; 2],
+    /// Sockets of streams without a connection: for IPv4, then IPv6; for each, those of [`Path::Stream`] and of
+    /// [`Path::Request`].
+    kept: [[Vec<Socket<K>>; 2]; 2],
     tls: Configurations,
     /// Certificates seen since they were last taken.
     seen: Vec<(Slot, Seen)>,
@@ -80,7 +81,7 @@ impl<K: Copy> Transport<K> {
             key,
             attempts: Vec::new(),
             free: Vec::new(),
-            kept: [Vec::new(), Vec::new()],
+            kept: Default::default(),
             tls,
             seen: Vec::new(),
             buffer: vec![0; BUFFER],
@@ -240,12 +241,9 @@ impl<K: Copy> Transport<K> {
         let attempt = self.place(slot).and_then(Option::take);
         let Some(Attempt { target, socket, .. }) = attempt else { return Outcome::Done(verdict) };
         self.free.push(slot);
-        let [v4, v6] = &mut self.kept;
-        let kept = if target.is_ipv6() { v6 } else { v4 };
-        match socket {
-            Some(socket) if kept.len() < KEPT => kept.extend(socket.release()),
-            Some(socket) => socket.close(),
-            None => {}
+        if let Some(socket) = socket {
+            let kept = shelf(&mut self.kept, target, socket.path());
+            if kept.len() < KEPT { kept.extend(socket.release()) } else { socket.close() }
         }
         Outcome::Done(verdict)
     }
@@ -319,12 +317,11 @@ impl<K: Copy> Transport<K> {
             old.close();
         }
         let target = attempt.target;
-        let [v4, v6] = &mut self.kept;
-        let kept = if target.is_ipv6() { v6 } else { v4 };
-        let fits = path == Path::Stream && socket::is_plain(&attempt.dial);
-        let socket = match kept.pop_if(|_| fits) {
+        let dial = &attempt.dial;
+        let fits = socket::is_stream(path) && socket::is_plain(dial);
+        let socket = match shelf(&mut self.kept, target, path).pop_if(|_| fits) {
             Some(socket) => socket.again(target, key)?,
-            None => Socket::open(path, target, &attempt.dial, key, registry)?,
+            None => Socket::open(path, target, dial, key, registry)?,
         };
         let connected = !socket.is_connecting();
         attempt.socket = Some(socket);
@@ -342,6 +339,13 @@ impl<K: Copy> Transport<K> {
             None => Err(Fault::Local("the probe has no connection".into())),
         }
     }
+}
+
+/// Where the sockets are kept that can serve such an attempt.
+fn shelf<S>(kept: &mut [[S; 2]; 2], target: SocketAddr, path: Path) -> &mut S {
+    let [v4, v6] = kept;
+    let [either, ours] = if target.is_ipv6() { v6 } else { v4 };
+    if path == Path::Request { ours } else { either }
 }
 
 /// Whether an error only means "later".

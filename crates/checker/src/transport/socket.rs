@@ -34,6 +34,7 @@ pub(super) enum Fault {
 pub(super) struct Socket<K: Copy> {
     registration: Registration<K>,
     fd: OwnedFd,
+    path: Path,
     connecting: bool,
     /// Whether the other side has closed its direction.
     ended: bool,
@@ -58,23 +59,29 @@ impl<K: Copy> Socket<K> {
         registry: &Registry<K>,
     ) -> Result<Self, Fault> {
         let (fd, carries) = match path {
-            Path::Stream => (plain(target, SockType::Stream, None)?, Carries::Stream(Box::default())),
+            Path::Stream | Path::Request => {
+                (plain(target, SockType::Stream, None)?, Carries::Stream(Box::default()))
+            }
             Path::Datagram => (plain(target, SockType::Datagram, None)?, Carries::Datagrams),
             Path::Echo => {
                 let (fd, echo) = Echo::open(target)?;
                 (fd, Carries::Echo(echo))
             }
         };
+        if path == Path::Request {
+            // Without it the connection only takes a packet more.
+            let _refused = common::sys::ack_with_data(&fd);
+        }
         prepare(&fd, dial)?;
         let connecting = connecting(&fd, target)?;
         // Registered behind the connect: an event before it ("hung up") would say nothing.
         let registration =
             registry.add(&fd, key, Interest::ReadWrite).map_err(|error| local("epoll", &error))?;
-        let reusable = path == Path::Stream && is_plain(dial);
-        Ok(Self { registration, fd, connecting, ended: false, reusable, carries })
+        let reusable = is_stream(path) && is_plain(dial);
+        Ok(Self { registration, fd, path, connecting, ended: false, reusable, carries })
     }
 
-    /// Connects a socket that [`Socket::release`] gave: a stream's, to a target of the same family.
+    /// Connects a socket that [`Socket::release`] gave: of the same path, to a target of the same family.
     pub(super) fn again(mut self, target: SocketAddr, key: K) -> Result<Self, Fault> {
         self.registration.rename(key);
         match connecting(&self.fd, target) {
@@ -106,6 +113,10 @@ impl<K: Copy> Socket<K> {
             **stream = Stream::default();
         }
         Some(self)
+    }
+
+    pub(super) fn path(&self) -> Path {
+        self.path
     }
 
     pub(super) fn is_connecting(&self) -> bool {
@@ -214,6 +225,11 @@ impl<K: Copy> Socket<K> {
 /// Whether a check connects like any other, so that a socket of one serves another.
 pub(super) fn is_plain(dial: &Dial) -> bool {
     dial.interface.is_none() && dial.fwmark.is_none() && dial.source.is_none()
+}
+
+/// Whether its sockets can serve one connection after the other.
+pub(super) fn is_stream(path: Path) -> bool {
+    matches!(path, Path::Stream | Path::Request)
 }
 
 /// Begins to connect. False where the connection stands at once.

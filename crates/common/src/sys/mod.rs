@@ -1,6 +1,5 @@
 //! The only unsafe code of Holdfast: what neither std nor nix offer safely.
 //!
-//! * [`disconnect()`]: a socket back from its connection
 //! * [`inherit`]: descriptors that an exec'ing parent left open for us
 //! * [`memory`]: a heap that stays small
 //! * `netlink`: raw message layouts
@@ -9,11 +8,11 @@
 //! * [`resources`]: scheduler, limits, locked memory
 //! * [`script`]: fork and exec of somebody else's program, as another user
 //! * [`spawn`]: fork and exec of a program with descriptors of our choice
+//! * [`ack_with_data`], [`disconnect()`]: a TCP connection with few packets and system calls
 //!
 //! Every block names its precondition and who guarantees it; every public function is safe to call.
 #![expect(unsafe_code, reason = "this is the one module that may: see its documentation")]
 
-mod disconnect;
 pub mod inherit;
 pub mod memory;
 pub(crate) mod netlink;
@@ -22,5 +21,6 @@ pub mod raw;
 pub mod resources;
 pub mod script;
 pub mod spawn;
+mod stream;
 
-pub use disconnect::disconnect;
+pub use stream::{ack_with_data, disconnect};

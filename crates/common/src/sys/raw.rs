@@ -183,7 +183,7 @@ pub fn send_frame(fd: BorrowedFd<'_>, index: u32, frame: &[u8]) -> io::Result<()
 }
 
 /// `T` is an integer or a C structure that the option of this level and name takes.
-fn set<T>(fd: BorrowedFd<'_>, level: libc::c_int, name: libc::c_int, value: &T) -> io::Result<()> {
+pub(super) fn set<T>(fd: BorrowedFd<'_>, level: libc::c_int, name: libc::c_int, value: &T) -> io::Result<()> {
     let length = socklen::<T>()?;
     let value = std::ptr::from_ref(value).cast();
     // SAFETY: value points to a live T of the length given, which the kernel only reads.

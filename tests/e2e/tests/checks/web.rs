@@ -1,6 +1,9 @@
 //! Nginx, over HTTP and HTTPS.
 
-use lab::{Process, Result};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use lab::{Capture, Process, Result, wait};
 
 use crate::Bench;
 
@@ -42,6 +45,27 @@ fn a_web_server_is_alive_while_its_answer_is_as_expected() -> Result {
     watched.dead("connection refused")
 }
 
+/// Seen by tcpdump: a SYN, and then the request at once, without an acknowledgement before it.
+#[test]
+fn the_request_travels_with_the_end_of_the_handshake() -> Result {
+    const SYN: u8 = 2;
+    const PSH_ACK: u8 = 24;
+    let bench = Bench::new("packets")?;
+    let _server = nginx(&bench)?;
+    let capture = Capture::start_with(&bench.host, "lo", "tcp dst port 80")?;
+    let watched = bench.checked("127.0.0.1:80", "type = \"http\", path = \"/health\"")?;
+    watched.alive("status 200")?;
+    // The loopback interface has Ethernet frames; the port and the flags of TCP over an IPv4 head without options.
+    let sent = |bytes: &[u8]| Some((u16::from_be_bytes([*bytes.get(34)?, *bytes.get(35)?]), *bytes.get(47)?));
+    wait::until("three connections that begin so", Duration::from_secs(10), || {
+        let mut by_port: BTreeMap<u16, Vec<u8>> = BTreeMap::new();
+        for (port, flags) in capture.frames().iter().filter_map(|frame| sent(&frame.bytes)) {
+            by_port.entry(port).or_default().push(flags);
+        }
+        Ok(by_port.values().filter(|flags| flags.starts_with(&[SYN, PSH_ACK])).count() >= 3)
+    })
+}
+
 #[test]
 fn digests_and_several_urls_are_looked_at() -> Result {
     let bench = Bench::new("urls")?;
@@ -63,9 +87,7 @@ fn the_digest_that_is_printed_is_the_one_that_a_check_wants() -> Result {
     let mut server = nginx(&bench)?;
     let program = lab::program(lab::Program::Holdfast)?.to_string_lossy().into_owned();
     let digest = |arguments: &[&str]| bench.host.output(&[&[program.as_str(), "digest"], arguments].concat());
-    lab::wait::until("nginx", std::time::Duration::from_secs(30), || {
-        Ok(digest(&["http://127.0.0.1/"])?.code == Some(0))
-    })?;
+    wait::until("nginx", Duration::from_secs(30), || Ok(digest(&["http://127.0.0.1/"])?.code == Some(0)))?;
     let of = |tool: &str| -> Result<String> {
         let text = lab::run(&[tool, &bench.path("www/health")])?;
         Ok(text.split(' ').next().unwrap_or_default().to_owned())

@@ -106,7 +106,7 @@ fn a_truncated_reply_is_asked_for_over_tcp() {
     probe.on(Input::Start);
     probe.on(Input::Connected);
     let truncated = reply(&settings, |packet| packet.set_flags(PacketFlag::TRUNCATION));
-    assert_eq!(probe.on(Input::Datagram(&truncated)), Step::Connect(Path::Stream));
+    assert_eq!(probe.on(Input::Datagram(&truncated)), Step::Connect(Path::Request));
     let query = settings.query(id(&settings)).unwrap();
     let mut framed = vec![0, u8::try_from(query.len()).unwrap()];
     framed.extend(query);

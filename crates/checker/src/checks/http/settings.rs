@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use common::config::{Form, Diagnostics, FromValue, Shape, Table, Value};
 
@@ -10,8 +11,9 @@ use super::body::Rules;
 /// The keys of this kind: what is asked for, one after the other; all must be as expected.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Settings {
-    /// At least one. Either the check's own keys, or each table of `urls` with those as defaults.
-    pub urls: Vec<Url>,
+    /// At least one. Either the check's own keys, or each table of `urls` with those as defaults. Shared with the
+    /// attempts.
+    pub urls: Arc<[Url]>,
 }
 
 /// One thing asked for, and what is expected.
@@ -150,7 +152,7 @@ impl Settings {
         let own = Url::read(table, None, d);
         let tables = table.tables("urls", d);
         if tables.is_empty() {
-            return Some(Self { urls: vec![own] });
+            return Some(Self { urls: Arc::new([own]) });
         }
         let read = |mut table: Table<'_>| {
             let url = Url::read(&mut table, Some(&own), d);

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use super::*;
 use crate::checks::transcript::Transcript;
 use proptest::prelude::*;
@@ -15,7 +17,7 @@ fn url() -> Url {
 }
 
 fn settings() -> Settings {
-    Settings { urls: vec![url()] }
+    Settings { urls: Arc::new([url()]) }
 }
 
 const REQUEST: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: www.example.org\r\nUser-Agent: holdfast\r\n\
@@ -23,7 +25,7 @@ Accept: */*\r\nConnection: close\r\n\r\n";
 
 fn asked() -> Transcript {
     let mut talk = Transcript::of(&settings());
-    talk.connects(Path::Stream);
+    talk.connects(Path::Request);
     talk.answers(Input::Connected, REQUEST);
     talk
 }
@@ -107,7 +109,7 @@ fn closing_early_is_a_failure() {
 #[test]
 fn silence_says_at_which_point() {
     let mut talk = Transcript::of(&settings());
-    talk.connects(Path::Stream);
+    talk.connects(Path::Request);
     talk.ends(Input::TimedOut, "fail: connection not answered in time");
     asked().ends(Input::TimedOut, "fail: connected, but no answer in time");
     let mut talk = asked();
@@ -136,9 +138,9 @@ fn the_request_follows_the_settings() {
 
 /// An attempt with rules for the body, up to and with the head of the answer.
 fn answered(body: Rules, head: &[u8]) -> Transcript {
-    let settings = Settings { urls: vec![Url { body, ..url() }] };
+    let settings = Settings { urls: Arc::new([Url { body, ..url() }]) };
     let mut talk = Transcript::of(&settings);
-    talk.connects(Path::Stream);
+    talk.connects(Path::Request);
     talk.answers(Input::Connected, REQUEST);
     talk.waits(Input::Bytes(head));
     talk
@@ -176,13 +178,13 @@ fn an_endless_body_is_looked_at_up_to_its_bound() {
 #[test]
 fn several_urls_are_asked_for_in_turn_and_the_first_bad_one_decides() {
     let second = Url { path: "/b".into(), ..url() };
-    let settings = Settings { urls: vec![url(), second.clone()] };
+    let settings = Settings { urls: Arc::new([url(), second.clone()]) };
     let second = second.request("192.0.2.1:80".parse().unwrap(), 80);
     let start = || {
         let mut talk = Transcript::of(&settings);
-        talk.connects(Path::Stream);
+        talk.connects(Path::Request);
         talk.answers(Input::Connected, REQUEST);
-        talk.connects_again(Input::Bytes(b"HTTP/1.1 200 OK\r\n\r\n"), Path::Stream);
+        talk.connects_again(Input::Bytes(b"HTTP/1.1 200 OK\r\n\r\n"), Path::Request);
         talk.answers(Input::Connected, &second);
         talk
     };

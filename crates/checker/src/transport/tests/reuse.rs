@@ -38,7 +38,7 @@ impl Line {
 
     /// Sockets kept for IPv4 and for IPv6.
     fn kept(&self) -> [usize; 2] {
-        self.bench.transport.kept.each_ref().map(Vec::len)
+        self.bench.transport.kept.each_ref().map(|shelves| shelves.iter().map(Vec::len).sum())
     }
 }
 
@@ -121,6 +121,21 @@ fn families_and_sockets_of_a_special_kind_are_kept_apart() {
     assert_eq!(line.kept(), [1, 1]);
     assert_eq!(line.attempt(TCP, four, &dial, &mut play), PASS);
     assert_eq!(line.kept(), [1, 1]);
+}
+
+#[test]
+fn a_socket_of_who_talks_first_never_listens_first() {
+    let mut line = Line::new();
+    let (server, mut play) = saying(b"HTTP/1.0 200 OK\r\n\r\n", false);
+    assert_eq!(line.attempt("type = \"http\"", server, &Dial::default(), &mut play), "pass: status 200");
+    assert_eq!(line.attempt(TCP, server, &Dial::default(), &mut play), PASS);
+    let [four, _] = &line.bench.transport.kept;
+    assert_eq!(four.each_ref().map(Vec::len), [1, 1]);
+    for _ in 0..3 {
+        assert_eq!(line.attempt("type = \"http\"", server, &Dial::default(), &mut play), "pass: status 200");
+        assert_eq!(line.attempt(TCP, server, &Dial::default(), &mut play), PASS);
+    }
+    assert_eq!(line.kept(), [2, 0]);
 }
 
 #[test]
