@@ -1,5 +1,6 @@
 //! What every process does first: its names, its log, what it inherits.
 
+use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
@@ -17,12 +18,16 @@ pub(crate) fn name_process() {
     let _cosmetic = nix::sys::prctl::set_name(c"holdfastd");
 }
 
-/// Shows the watchdog under its title in the foreground too: the same program again, under another `argv[0]`.
+/// Shows the watchdog under its title in the foreground too. Where the kernel does not let us: the same program again,
+/// under another `argv[0]`, which takes its time.
 pub(crate) fn retitle() {
-    let mut arguments = std::env::args_os();
-    if arguments.next().is_some_and(|title| title == watchdog::TITLE) {
+    let mut arguments: Vec<OsString> = std::env::args_os().collect();
+    let Some(title) = arguments.first_mut().filter(|title| *title != watchdog::TITLE) else { return };
+    *title = watchdog::TITLE.into();
+    if common::sys::show_arguments(&arguments).is_ok() {
         return;
     }
+    let arguments = arguments.iter().skip(1);
     // Returns only if it fails, and then the title stays as it is.
     let _cosmetic = Command::new("/proc/self/exe").arg0(watchdog::TITLE).args(arguments).exec();
 }

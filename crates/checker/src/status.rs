@@ -1,15 +1,18 @@
 //! The checker's part of the status JSON: fields may be added, none renamed.
 
+mod shown;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use common::event_loop::clock;
 use common::ipvs::{Connections, DestinationKey, ListedDestination, ServiceKey, Stats, Transport};
 use common::steer;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::machine::{CheckView, LeavingView, Order, RealServerView, Standing, VirtualServerView};
 use crate::plan;
+use shown::{Check, Leaving, RealServer, VirtualServer};
 
 /// The connections that destinations of a service have, and what they have done.
 pub type Counts = BTreeMap<DestinationKey, Counted>;
@@ -30,20 +33,12 @@ pub fn counts(listed: Vec<ListedDestination>) -> Counts {
     listed.into_iter().map(|found| (found.key, counted(found))).collect()
 }
 
-/// The virtual servers. `counts` asks the kernel for a service's connections.
-pub fn virtual_servers(
-    views: &[VirtualServerView],
+/// A virtual server. `counts` asks the kernel for a service's connections.
+pub fn virtual_server<'a>(
+    view: &'a VirtualServerView,
     totals: &Totals,
     counts: &mut dyn FnMut(ServiceKey) -> Option<Counts>,
-) -> Vec<Value> {
-    views.iter().map(|view| virtual_server(view, totals, counts)).collect()
-}
-
-fn virtual_server(
-    view: &VirtualServerView,
-    totals: &Totals,
-    counts: &mut dyn FnMut(ServiceKey) -> Option<Counts>,
-) -> Value {
+) -> VirtualServer<'a> {
     let services = &view.plan.services;
     let mut connections = Counts::new();
     let mut counted = false;
@@ -58,80 +53,68 @@ fn virtual_server(
             counted.stats = added(counted.stats, done);
         }
     }
+    let counts = counted.then_some(&connections);
     let servers = view.servers.iter().filter_map(|server| {
-        let planned = view.plan.real_servers.get(server.place)?;
-        let counts = counted.then_some(&connections);
-        Some(real_server(server, planned, services, counts))
+        Some(real_server(server, view.plan.real_servers.get(server.place)?, services, counts))
     });
     let first = services.first();
-    let forward = view.plan.real_servers.first().map(|server| server.terms.forward.to_string());
-    json!({
-        "address": first.map(address),
-        "addresses": services.iter().map(address).collect::<Vec<_>>(),
-        "protocol": first.and_then(protocol),
-        "fwmark": first.and_then(mark),
-        "scheduler": view.plan.service.scheduler.as_str(),
-        "forward": forward,
-        "persistence_s": view.plan.service.persistence.map(|persistence| persistence.timeout),
-        "quorum": view.plan.quorum,
-        "hysteresis": view.plan.hysteresis,
-        "quorum_met": view.quorum_met,
-        "alive_weight": view.alive_weight,
-        "sorry_server": view.plan.sorry.as_ref().zip(first).map(|(sorry, first)| sorry.key(*first).to_string()),
-        "sorry_active": view.sorry_active,
-        "sorry_alive": view.sorry.as_ref().map(|sorry| sorry.alive),
-        "sorry_checks": view.sorry.iter().flat_map(|sorry| &sorry.checks).map(check).collect::<Vec<_>>(),
-        "suspended": view.suspended,
-        "leaving": view.leaving.iter().map(|leaving| leaving_server(leaving, counted.then_some(&connections))).collect::<Vec<_>>(),
-        "since_s": view.since.as_secs(),
-        "traffic": traffic(services.iter().filter_map(|key| totals.get(key)).copied().reduce(added)),
-        "real_servers": servers.collect::<Vec<_>>(),
-    })
+    VirtualServer {
+        address: first.map(address),
+        addresses: services.iter().map(address).collect(),
+        protocol: first.and_then(protocol),
+        fwmark: first.and_then(mark),
+        scheduler: view.plan.service.scheduler.as_str(),
+        forward: view.plan.real_servers.first().map(|server| server.terms.forward.to_string()),
+        persistence_s: view.plan.service.persistence.map(|persistence| persistence.timeout),
+        quorum: view.plan.quorum,
+        hysteresis: view.plan.hysteresis,
+        quorum_met: view.quorum_met,
+        alive_weight: view.alive_weight,
+        sorry_server: view.plan.sorry.as_ref().zip(first).map(|(sorry, first)| sorry.key(*first).to_string()),
+        sorry_active: view.sorry_active,
+        sorry_alive: view.sorry.as_ref().map(|sorry| sorry.alive),
+        sorry_checks: view.sorry.iter().flat_map(|sorry| &sorry.checks).map(check).collect(),
+        suspended: view.suspended,
+        leaving: view.leaving.iter().map(|leaving| leaving_server(leaving, counts)).collect(),
+        since_s: view.since.as_secs(),
+        traffic: services.iter().filter_map(|key| totals.get(key)).copied().reduce(added).map(Into::into),
+        real_servers: servers.collect(),
+    }
 }
 
-fn real_server(
-    view: &RealServerView,
-    planned: &plan::RealServer,
+fn real_server<'a>(
+    view: &'a RealServerView,
+    planned: &'a plan::RealServer,
     services: &[ServiceKey],
     counts: Option<&Counts>,
-) -> Value {
-    let keys: Vec<DestinationKey> = services.iter().map(|service| planned.key(*service)).collect();
+) -> RealServer<'a> {
+    let mut keys: Vec<DestinationKey> = services.iter().map(|service| planned.key(*service)).collect();
+    let address = keys.first().map(ToString::to_string);
+    keys.sort_unstable();
+    keys.dedup();
+    let found = counts.map(|counts| keys.iter().filter_map(|key| counts.get(key)).copied());
     let sum = |of: fn(&Connections) -> u32| {
-        let counts = counts?;
-        let mut keys: Vec<&DestinationKey> = keys.iter().collect();
-        keys.sort_unstable();
-        keys.dedup();
-        Some(
-            keys.into_iter()
-                .filter_map(|key| counts.get(key))
-                .map(|found| u64::from(of(&found.connections)))
-                .sum::<u64>(),
-        )
+        found.clone().map(|found| found.map(|found| u64::from(of(&found.connections))).sum())
     };
-    let done = counts.map(|counts| {
-        let mut keys = keys.clone();
-        keys.sort_unstable();
-        keys.dedup();
-        keys.iter().filter_map(|key| counts.get(key)).map(|found| found.stats).fold(Stats::default(), added)
-    });
-    json!({
-        "address": keys.first().map(ToString::to_string),
-        "alive": view.alive,
-        "weight": planned.weight,
-        "effective_weight": view.effective_weight,
-        "backup": planned.terms.backup,
-        "standby": view.standby,
-        "slow_start": view.slow_start,
-        "overrides": view.orders.iter().map(|(standing, left)| order(standing, *left)).collect::<Vec<_>>(),
-        "forward": planned.terms.forward.to_string(),
-        "inhibit_on_failure": planned.terms.inhibit_on_failure,
-        "active_connections": sum(|found| found.active),
-        "inactive_connections": sum(|found| found.inactive),
-        "persistent_connections": sum(|found| found.persistent),
-        "traffic": traffic(done),
-        "since_s": view.since.as_secs(),
-        "checks": view.checks.iter().map(check).collect::<Vec<_>>(),
-    })
+    let done = found.clone().map(|found| found.map(|found| found.stats).fold(Stats::default(), added));
+    RealServer {
+        address,
+        alive: view.alive,
+        weight: planned.weight,
+        effective_weight: view.effective_weight,
+        backup: planned.terms.backup,
+        standby: view.standby,
+        slow_start: view.slow_start,
+        overrides: view.orders.iter().map(|(standing, left)| order(standing, *left)).collect(),
+        forward: &planned.terms.forward,
+        inhibit_on_failure: planned.terms.inhibit_on_failure,
+        active_connections: sum(|found| found.active),
+        inactive_connections: sum(|found| found.inactive),
+        persistent_connections: sum(|found| found.persistent),
+        traffic: done.map(Into::into),
+        since_s: view.since.as_secs(),
+        checks: view.checks.iter().map(check).collect(),
+    }
 }
 
 /// What an operator has ordered.
@@ -143,15 +126,14 @@ pub fn order(standing: &Standing, left: Option<Duration>) -> Value {
     shown
 }
 
-/// A server that is taken out and keeps its connections for a while.
-fn leaving_server(view: &LeavingView, counts: Option<&Counts>) -> Value {
+fn leaving_server(view: &LeavingView, counts: Option<&Counts>) -> Leaving {
     let found = counts.map(|counts| counts.get(&view.key).copied().unwrap_or_default().connections);
-    json!({
-        "address": view.key.to_string(),
-        "left_s": view.left.as_secs(),
-        "active_connections": found.map(|found| found.active),
-        "inactive_connections": found.map(|found| found.inactive),
-    })
+    Leaving {
+        address: view.key.to_string(),
+        left_s: view.left.as_secs(),
+        active_connections: found.map(|found| found.active),
+        inactive_connections: found.map(|found| found.inactive),
+    }
 }
 
 /// Both together.
@@ -166,32 +148,19 @@ fn added(sum: Stats, more: Stats) -> Stats {
     }
 }
 
-/// What went through since the kernel's entry was made.
-fn traffic(stats: Option<Stats>) -> Option<Value> {
-    stats.map(|stats| {
-        json!({
-            "connections": stats.connections,
-            "packets_in": stats.packets_in,
-            "packets_out": stats.packets_out,
-            "bytes_in": stats.bytes_in,
-            "bytes_out": stats.bytes_out,
-        })
-    })
-}
-
-fn check(view: &CheckView) -> Value {
-    json!({
-        "type": view.kind,
-        "up": view.up,
-        "last_result": view.last_words.as_deref().unwrap_or("not checked yet"),
-        "last_duration_us": view.last_took.map(micros),
-        "since_s": view.since.as_secs(),
-        "attempts": view.attempts,
-        "failures": view.failures,
-        "local_errors": view.local_errors,
-        "certificate_left_s": view.certificate_left,
-        "warning": view.warning,
-    })
+fn check(view: &CheckView) -> Check<'_> {
+    Check {
+        kind: view.kind,
+        up: view.up,
+        last_result: view.last_words.as_deref().unwrap_or("not checked yet"),
+        last_duration_us: view.last_took.map(micros),
+        since_s: view.since.as_secs(),
+        attempts: view.attempts,
+        failures: view.failures,
+        local_errors: view.local_errors,
+        certificate_left_s: view.certificate_left,
+        warning: view.warning.as_deref(),
+    }
 }
 
 fn micros(took: Duration) -> u64 {

@@ -36,8 +36,9 @@ impl Text {
     /// Reads and checks the file that `options` name.
     pub(crate) fn load(options: &Options, roles: &[Role]) -> Result<Self, Failure> {
         let text = Self::read(options, roles);
-        // The plans were for judging only; what a large one took is not needed until the next reload.
-        memory::give_back();
+        // The plans were for judging only; what a large one took is not needed until the next reload. The program is:
+        // there is a start or a reload to be gone through.
+        memory::trim();
         text
     }
 

@@ -42,6 +42,24 @@ pub struct VirtualServerId(pub u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RealServerId(pub u32);
 
+impl roster::Numbered for CheckId {
+    fn number(self) -> u32 {
+        self.0
+    }
+}
+
+impl roster::Numbered for VirtualServerId {
+    fn number(self) -> u32 {
+        self.0
+    }
+}
+
+impl roster::Numbered for RealServerId {
+    fn number(self) -> u32 {
+        self.0
+    }
+}
+
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {

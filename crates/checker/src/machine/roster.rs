@@ -1,6 +1,11 @@
 //! A map for what is numbered in the order of its making: two rows side by side, without the room that a tree leaves in
 //! its nodes and without a block of its own for each few entries. There can be ten thousand checks and servers.
 
+/// A key that is a number, given in the order of making.
+pub(super) trait Numbered: Copy + Ord {
+    fn number(self) -> u32;
+}
+
 /// The values by ascending keys. What is removed leaves a hole that [`Roster::tidy`] closes.
 #[derive(Clone, Debug)]
 pub(super) struct Roster<K, V> {
@@ -9,7 +14,7 @@ pub(super) struct Roster<K, V> {
     holes: usize,
 }
 
-impl<K: Copy + Ord, V> Roster<K, V> {
+impl<K: Numbered, V> Roster<K, V> {
     pub(super) const fn new() -> Self {
         Self { keys: Vec::new(), values: Vec::new(), holes: 0 }
     }
@@ -29,13 +34,24 @@ impl<K: Copy + Ord, V> Roster<K, V> {
         self.values.capacity()
     }
 
+    /// The place of a key, or where it would go. While nothing is missing between the first one and this, its distance
+    /// from the first one is its place; otherwise the place is before that.
+    fn find(&self, key: &K) -> Result<usize, usize> {
+        let first = self.keys.first().map_or(0, |first| first.number());
+        let at = usize::try_from(key.number().saturating_sub(first)).unwrap_or(usize::MAX);
+        match self.keys.get(at) {
+            Some(found) if found == key => Ok(at),
+            _ => self.keys.get(..at).unwrap_or(&self.keys).binary_search(key),
+        }
+    }
+
     pub(super) fn get(&self, key: &K) -> Option<&V> {
-        let at = self.keys.binary_search(key).ok()?;
+        let at = self.find(key).ok()?;
         self.values.get(at)?.as_ref()
     }
 
     pub(super) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
-        let at = self.keys.binary_search(key).ok()?;
+        let at = self.find(key).ok()?;
         self.values.get_mut(at)?.as_mut()
     }
 
@@ -46,7 +62,7 @@ impl<K: Copy + Ord, V> Roster<K, V> {
             self.values.push(Some(value));
             return;
         }
-        match self.keys.binary_search(&key) {
+        match self.find(&key) {
             Ok(at) => {
                 let Some(place) = self.values.get_mut(at) else { return };
                 if place.replace(value).is_none() {
@@ -61,7 +77,7 @@ impl<K: Copy + Ord, V> Roster<K, V> {
     }
 
     pub(super) fn remove(&mut self, key: &K) -> Option<V> {
-        let at = self.keys.binary_search(key).ok()?;
+        let at = self.find(key).ok()?;
         let removed = self.values.get_mut(at)?.take()?;
         self.holes += 1;
         Some(removed)
@@ -102,7 +118,7 @@ impl<K: Copy + Ord, V> Roster<K, V> {
 
 /// For tests: what is not there is a fault of theirs.
 #[cfg(test)]
-impl<K: Copy + Ord, V> std::ops::Index<&K> for Roster<K, V> {
+impl<K: Numbered, V> std::ops::Index<&K> for Roster<K, V> {
     type Output = V;
 
     fn index(&self, key: &K) -> &V {
@@ -115,6 +131,12 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use std::collections::BTreeMap;
+
+    impl Numbered for u8 {
+        fn number(self) -> u32 {
+            self.into()
+        }
+    }
 
     proptest! {
         #[test]

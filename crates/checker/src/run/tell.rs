@@ -38,11 +38,13 @@ impl Running {
         let mut counts = |service: ServiceKey| -> Option<status::Counts> {
             Some(status::counts(table.as_mut()?.listed(service)))
         };
-        for (place, server) in status::virtual_servers(&views, &self.totals, &mut counts).iter().enumerate() {
+        for (place, view) in views.iter().enumerate() {
             if from + place > 0 {
                 text.push(b',');
             }
-            text.extend(server.to_string().into_bytes());
+            let server = status::virtual_server(view, &self.totals, &mut counts);
+            // Only a map with strange keys or a writer that fails could be refused; here is neither.
+            let _always = serde_json::to_writer(&mut *text, &server);
         }
         if next.is_none() {
             self.totals.clear();

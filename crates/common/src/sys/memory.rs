@@ -12,15 +12,19 @@ pub fn stay_small() {
     }
 }
 
-/// Gives back what is not needed any more after much work that is not done again soon: free memory of the heap, which
-/// would otherwise stay with the process for good, and the pages of the program itself, most of which are about reading
-/// a configuration. Those that are used come back from the page cache.
-pub fn give_back() {
+/// Gives back the free memory of the heap, which would otherwise stay with the process for good.
+pub fn trim() {
     #[cfg(target_env = "gnu")]
     // SAFETY: the call takes a number and touches free memory only.
     unsafe {
         libc::malloc_trim(0);
     }
+}
+
+/// Gives back what is not needed any more after much work that is not done again soon: free memory of the heap ([`trim`])
+/// and the pages of the program itself, most of which are about reading a configuration. Those that are used come back from the page cache.
+pub fn give_back() {
+    trim();
     forget_program();
 }
 

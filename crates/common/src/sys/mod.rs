@@ -9,6 +9,7 @@
 //! * [`script`]: fork and exec of somebody else's program, as another user
 //! * [`spawn`]: fork and exec of a program with descriptors of our choice
 //! * [`ack_with_data`], [`disconnect()`]: a TCP connection with few packets and system calls
+//! * [`show_arguments`]: the name a process goes by
 //!
 //! Every block names its precondition and who guarantees it; every public function is safe to call.
 #![expect(unsafe_code, reason = "this is the one module that may: see its documentation")]
@@ -22,5 +23,7 @@ pub mod resources;
 pub mod script;
 pub mod spawn;
 mod stream;
+mod title;
 
 pub use stream::{ack_with_data, disconnect};
+pub use title::show_arguments;

@@ -247,6 +247,12 @@ impl Site {
         Ok(status["checker"]["virtual_servers"][0]["real_servers"][0]["alive"] == true)
     }
 
+    /// Whether the watchdog goes by its name.
+    fn is_titled(&self) -> bool {
+        let command = |pid: i32| std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        self.daemon.tree().into_iter().any(|pid| command(pid).starts_with(b"holdfastd: watchdog\0"))
+    }
+
     /// The daemon has what it asked for and goes about its work.
     fn is_favoured(&self) -> Result<bool> {
         Ok(self.host.has_address(VIP)? && !self.log().contains("the kernel refuses"))
@@ -271,6 +277,7 @@ fn perform(row: &Row) -> Result {
         let done = wait::until("it to work", LIMIT, || (row.works)(&site));
         done.map_err(|error| wrong(&format!("with {all:?}"), error, &site.daemon.log().tail(20)))?;
         assert!(!site.log().contains("is missing"), "{}: {all:?}\n{}", row.feature, site.log());
+        assert!(site.is_titled(), "the title, which the kernel lets few set");
         for missing in row.needs {
             let rest: Vec<&str> = all.iter().filter(|name| *name != missing).copied().collect();
             let site = Site::start(&rest, config)?;
