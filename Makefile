@@ -1,5 +1,8 @@
 # One line per target; `make help` lists them. Everything works on a bare Debian machine with Rust.
 CARGO ?= cargo
+RUSTFMT ?= rustfmt
+# Every file by name: rustfmt does not see the modules that a macro makes.
+SOURCES = $(shell find bin crates tests -name '*.rs' -not -path '*/target/*')
 PREFIX ?= /usr
 SYSCONFDIR ?= /etc
 UNITDIR ?= /lib/systemd/system
@@ -26,7 +29,7 @@ test-e2e: deps ## end to end, test kernel and interop (root)
 	@tests/run e2e
 
 lint: ## format, clippy, shellcheck, purity, documentation, manual pages, licences
-	$(CARGO) fmt --check
+	@$(RUSTFMT) --check $(SOURCES)
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	@tests/lint/shell
 	@tests/lint/manual
@@ -35,7 +38,7 @@ lint: ## format, clippy, shellcheck, purity, documentation, manual pages, licenc
 	@tests/lint/licences
 
 fmt: ## formats the code
-	$(CARGO) fmt
+	@$(RUSTFMT) $(SOURCES)
 
 deps: ## installs the Debian packages of tests/packages that are missing (root)
 	@tests/deps

@@ -56,7 +56,8 @@ impl CheckKind for Settings {
         let words: Vec<(&'static str, &'static str)> = TYPES.iter().map(|(word, _)| (*word, *word)).collect();
         let record = table.choice_or("record", &words, "SOA", d);
         let name = table.optional::<String>("name", d);
-        let expect = table.optional::<Vec<String>>("expect", d).map(|expect| expect.value).unwrap_or_default();
+        let expect =
+            table.optional::<Vec<String>>("expect", d).map(|expect| expect.value).unwrap_or_default();
         let allow_empty = table.or("allow_empty", false, d);
         let name = match name {
             None => ".".to_owned(),
@@ -95,7 +96,8 @@ fn trimmed(name: &str) -> &str {
 /// FNV-1a: tells replies apart. Against forgers the port, which the kernel chooses anew each time, protects.
 fn identifier(name: &str, target: SocketAddr) -> u16 {
     let text = format!("{name} {target}");
-    let hash = text.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    let hash =
+        text.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
     let [a, b, c, d] = hash.to_be_bytes();
     u16::from_be_bytes([a ^ c, b ^ d])
 }
@@ -154,9 +156,10 @@ impl Settings {
         let same = |expected: &str, text: &String| trimmed(expected).eq_ignore_ascii_case(text);
         match self.expect.iter().find(|expected| !texts.iter().any(|text| same(expected, text))) {
             None => Verdict::pass(format!("{} answers", answers.len())),
-            Some(missing) => {
-                Verdict::fail(format!("{missing:?} is not among the answers: {}", Shown(texts.join(", ").as_bytes())))
-            }
+            Some(missing) => Verdict::fail(format!(
+                "{missing:?} is not among the answers: {}",
+                Shown(texts.join(", ").as_bytes())
+            )),
         }
     }
 }

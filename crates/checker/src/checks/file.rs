@@ -23,8 +23,7 @@ pub struct Settings {
 
 impl CheckKind for Settings {
     const NAME: &'static str = "file";
-    const DEFAULTS: Defaults =
-        Defaults { retries: 0, retry_delay: Duration::from_secs(1), port: Port::None };
+    const DEFAULTS: Defaults = Defaults { retries: 0, retry_delay: Duration::from_secs(1), port: Port::None };
 
     fn read(table: &mut Table<'_>, d: &mut Diagnostics) -> Option<Self> {
         let path = table.required::<String>("path", d);
@@ -138,7 +137,8 @@ mod tests {
 
     #[test]
     fn a_long_file_is_read_in_part() {
-        let mut probe = Settings { path: "/x".into(), factor: 1, reverse: false }.probe("192.0.2.1:0".parse().unwrap());
+        let mut probe =
+            Settings { path: "/x".into(), factor: 1, reverse: false }.probe("192.0.2.1:0".parse().unwrap());
         probe.on(Input::Start);
         for _ in 0..1000 {
             assert_eq!(probe.on(Input::Bytes(&[b'1'; 1000])), Step::Read);

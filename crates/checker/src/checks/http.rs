@@ -46,7 +46,16 @@ enum Stage {
 
 impl HttpProbe {
     pub(super) fn new(settings: &Settings, target: SocketAddr, tls: Option<Tls>) -> Self {
-        Self { settings: settings.clone(), target, tls, at: 0, stage: Stage::Connecting, head: Vec::new(), interim: 0, report: None }
+        Self {
+            settings: settings.clone(),
+            target,
+            tls,
+            at: 0,
+            stage: Stage::Connecting,
+            head: Vec::new(),
+            interim: 0,
+            report: None,
+        }
     }
 
     fn url(&self) -> Option<&Url> {
@@ -186,7 +195,9 @@ impl HttpProbe {
             Stage::Connecting | Stage::Securing | Stage::Answering if self.head.is_empty() => {
                 self.fail("connection closed without an answer")
             }
-            Stage::Connecting | Stage::Securing | Stage::Answering => self.fail(format!("connection closed in the middle of the answer: {}", Shown(&self.head))),
+            Stage::Connecting | Stage::Securing | Stage::Answering => {
+                self.fail(format!("connection closed in the middle of the answer: {}", Shown(&self.head)))
+            }
         }
     }
 }
@@ -217,10 +228,7 @@ impl CheckKind for Settings {
     const DEFAULTS: super::Defaults =
         super::Defaults { retry_delay: std::time::Duration::from_secs(3), ..super::Defaults::NETWORK };
 
-    fn read(
-        table: &mut common::config::Table<'_>,
-        d: &mut common::config::Diagnostics,
-    ) -> Option<Self> {
+    fn read(table: &mut common::config::Table<'_>, d: &mut common::config::Diagnostics) -> Option<Self> {
         Self::read_from(table, d)
     }
 

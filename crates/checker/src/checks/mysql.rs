@@ -74,8 +74,10 @@ impl MysqlProbe {
     }
 
     fn greeted(&mut self, payload: &[u8], sequence: u8) -> Step {
-        let version = payload.get(1..).and_then(|rest| rest.split(|byte| *byte == 0).next()).unwrap_or_default();
-        let shown: String = String::from_utf8_lossy(version).chars().filter(|c| !c.is_control()).take(40).collect();
+        let version =
+            payload.get(1..).and_then(|rest| rest.split(|byte| *byte == 0).next()).unwrap_or_default();
+        let shown: String =
+            String::from_utf8_lossy(version).chars().filter(|c| !c.is_control()).take(40).collect();
         self.version = Some(shown);
         Step::Send(self.login(sequence.wrapping_add(1)))
     }
@@ -96,7 +98,8 @@ impl MysqlProbe {
     }
 
     fn error(&self, payload: &[u8]) -> Verdict {
-        let code = payload.get(1..3).and_then(|bytes| <[u8; 2]>::try_from(bytes).ok()).map_or(0, u16::from_le_bytes);
+        let code =
+            payload.get(1..3).and_then(|bytes| <[u8; 2]>::try_from(bytes).ok()).map_or(0, u16::from_le_bytes);
         let text = payload.get(3..).unwrap_or_default();
         // Behind a marker the SQLSTATE, which only protocol 4.1 has.
         let text = if text.first() == Some(&b'#') { text.get(6..).unwrap_or_default() } else { text };

@@ -51,7 +51,8 @@ impl Settings {
     /// Length, protocol 3.0, and pairs of strings that end with an empty one.
     fn startup(&self) -> Vec<u8> {
         let mut body = vec![0, 3, 0, 0];
-        for text in ["user", &self.user, "database", &self.database, "application_name", "holdfast check", ""] {
+        for text in ["user", &self.user, "database", &self.database, "application_name", "holdfast check", ""]
+        {
             body.extend_from_slice(text.as_bytes());
             body.push(0);
         }
@@ -185,7 +186,8 @@ mod tests {
 
     #[test]
     fn an_endless_error_ends_the_attempt() {
-        let mut probe = Settings { user: "u".into(), database: "d".into() }.probe("192.0.2.1:5432".parse().unwrap());
+        let mut probe =
+            Settings { user: "u".into(), database: "d".into() }.probe("192.0.2.1:5432".parse().unwrap());
         probe.on(Input::Bytes(b"E\0\0\x0f\xff"));
         let chunks = (0..100).find(|_| matches!(probe.on(Input::Bytes(&[b'x'; 100])), Step::Done(_)));
         assert!(chunks.is_some());

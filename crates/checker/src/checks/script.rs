@@ -21,8 +21,7 @@ pub struct Settings {
 
 impl CheckKind for Settings {
     const NAME: &'static str = "script";
-    const DEFAULTS: Defaults =
-        Defaults { retries: 0, retry_delay: Duration::from_secs(1), port: Port::None };
+    const DEFAULTS: Defaults = Defaults { retries: 0, retry_delay: Duration::from_secs(1), port: Port::None };
 
     fn read(table: &mut Table<'_>, d: &mut Diagnostics) -> Option<Self> {
         let command = table.required::<CommandLine>("command", d);

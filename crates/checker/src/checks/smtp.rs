@@ -238,10 +238,7 @@ mod tests {
         let mut talk = connected(true);
         talk.answers(Input::Bytes(b"220 hi\r\n"), b"EHLO lb-1\r\n");
         talk.answers(Input::Bytes(b"250 ok\r\n"), b"STARTTLS\r\n");
-        talk.ends(
-            Input::Bytes(b"502 no\r\n"),
-            "fail: STARTTLS not answered by 220: \"502 no\"",
-        );
+        talk.ends(Input::Bytes(b"502 no\r\n"), "fail: STARTTLS not answered by 220: \"502 no\"");
     }
 
     #[test]

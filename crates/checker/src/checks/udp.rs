@@ -33,7 +33,8 @@ pub struct Pattern(Vec<(u8, u8)>);
 
 impl Pattern {
     fn matches(&self, bytes: &[u8]) -> bool {
-        bytes.len() >= self.0.len() && self.0.iter().zip(bytes).all(|((value, mask), byte)| byte & mask == *value)
+        bytes.len() >= self.0.len()
+            && self.0.iter().zip(bytes).all(|((value, mask), byte)| byte & mask == *value)
     }
 }
 
@@ -43,7 +44,8 @@ impl CheckKind for Settings {
     fn read(table: &mut Table<'_>, d: &mut Diagnostics) -> Option<Self> {
         let payload = pattern(table, "payload", false, d);
         let reply = pattern(table, "reply", true, d);
-        let require_reply = table.optional("require_reply", d).map_or(reply.is_some(), |require| require.value);
+        let require_reply =
+            table.optional("require_reply", d).map_or(reply.is_some(), |require| require.value);
         let min_reply_length = table.within_or("min_reply_length", &(0..=65_507_u64), 0, d);
         let max_reply_length = table.within_or("max_reply_length", &(0..=65_507_u64), 65_507, d);
         if min_reply_length > max_reply_length
@@ -67,7 +69,12 @@ impl CheckKind for Settings {
 }
 
 /// Text as it is, or `hex:` and pairs of digits with blanks where one likes; `x` is any digit where that is allowed.
-fn pattern(table: &mut Table<'_>, key: &'static str, wildcards: bool, d: &mut Diagnostics) -> Option<Pattern> {
+fn pattern(
+    table: &mut Table<'_>,
+    key: &'static str,
+    wildcards: bool,
+    d: &mut Diagnostics,
+) -> Option<Pattern> {
     let text = table.optional::<String>(key, d)?;
     let parsed = match text.value.strip_prefix("hex:") {
         Some(digits) => hex(digits, wildcards),
@@ -76,7 +83,10 @@ fn pattern(table: &mut Table<'_>, key: &'static str, wildcards: bool, d: &mut Di
     match parsed {
         Ok(bytes) if bytes.len() <= MAX_PAYLOAD => return Some(Pattern(bytes)),
         Ok(bytes) => {
-            d.error(text.span, format!("`{key}` has {} bytes, at most {MAX_PAYLOAD} are possible", bytes.len()));
+            d.error(
+                text.span,
+                format!("`{key}` has {} bytes, at most {MAX_PAYLOAD} are possible", bytes.len()),
+            );
         }
         Err(fault) => {
             d.error(text.span, format!("`{key}`: {fault}"));
@@ -150,7 +160,13 @@ mod tests {
     use crate::checks::transcript::Transcript;
 
     fn settings() -> Settings {
-        Settings { payload: b"hi".to_vec(), reply: None, require_reply: false, min_reply_length: 0, max_reply_length: 9 }
+        Settings {
+            payload: b"hi".to_vec(),
+            reply: None,
+            require_reply: false,
+            min_reply_length: 0,
+            max_reply_length: 9,
+        }
     }
 
     fn sent(settings: &Settings) -> Transcript {
@@ -177,10 +193,13 @@ mod tests {
     fn a_reply_is_compared_under_its_wildcards() {
         let reply = Some(Pattern(hex("0x x1 ff", true).unwrap()));
         let settings = Settings { reply, ..settings() };
-        sent(&settings).ends(Input::Datagram(b"\x07\xa1\xff and more"), "fail: reply of 12 bytes, expected 0 to 9");
-        sent(&settings).ends(Input::Datagram(b"\x07\xa1\xff!"), "pass: reply of 4 bytes");
         sent(&settings)
-            .ends(Input::Datagram(b"\x17\xa1\xff"), "fail: reply is not the expected one: \"\\x17\\xa1\\xff\"");
+            .ends(Input::Datagram(b"\x07\xa1\xff and more"), "fail: reply of 12 bytes, expected 0 to 9");
+        sent(&settings).ends(Input::Datagram(b"\x07\xa1\xff!"), "pass: reply of 4 bytes");
+        sent(&settings).ends(
+            Input::Datagram(b"\x17\xa1\xff"),
+            "fail: reply is not the expected one: \"\\x17\\xa1\\xff\"",
+        );
         sent(&settings).ends(Input::Datagram(b"\x07"), "fail: reply is not the expected one: \"\\x07\"");
     }
 

@@ -2,7 +2,8 @@
 //!
 //! One [`Transport`] holds every attempt under way. An attempt is a probe, a descriptor and what is still to be sent. It
 //! costs few system calls: connect, the sends and receives that the probe needs, and one to end the connection. Sockets
-//! of streams are kept registered for the next attempt; one that is not at hand costs socket, registration and close. What is wrong on this machine (no descriptors, no route of ours, a source address that is gone) becomes
+//! of streams are kept registered for the next attempt; one that is not at hand costs socket, registration and close.
+//! What is wrong on this machine (no descriptors, no route of ours, a source address that is gone) becomes
 //! [`Verdict::Unknown`] and is never taken for the server's failure.
 
 mod echo;

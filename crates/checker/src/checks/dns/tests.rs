@@ -47,7 +47,10 @@ fn an_answer_passes() {
 fn the_root_is_asked_for_its_soa_by_default() {
     let root = Settings { name: ".".into(), ..settings("SOA") };
     let query = root.query(7).unwrap();
-    assert_eq!(query.escape_ascii().to_string(), r"\x00\x07\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x06\x00\x01");
+    assert_eq!(
+        query.escape_ascii().to_string(),
+        r"\x00\x07\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x06\x00\x01"
+    );
     let reply = reply(&root, |packet| {
         packet.answers.push(ResourceRecord::new(
             Name::new_unchecked(""),

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
-use common::config::{Form, Diagnostics, FromValue, Table, Value};
+use common::config::{Diagnostics, Form, FromValue, Table, Value};
 use md5::{Digest as _, Md5};
 use regex::bytes::{Regex, RegexBuilder};
 use sha2::Sha256;
@@ -143,7 +143,9 @@ impl Pattern {
     /// It is not a regular expression, or one that is too large.
     pub fn new(text: &str) -> Result<Self, String> {
         let built = RegexBuilder::new(text).size_limit(1 << 20).build();
-        let regex = built.map_err(|error| error.to_string().lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned())?;
+        let regex = built.map_err(|error| {
+            error.to_string().lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
+        })?;
         Ok(Self { text: text.to_owned(), regex })
     }
 }
@@ -242,7 +244,8 @@ impl Body {
                         let (data, behind) = rest.split_at(count);
                         self.keep(data);
                         let taken = u64::try_from(count).unwrap_or(left);
-                        self.chunks = if left == taken { Chunks::DataEnd } else { Chunks::Data(left - taken) };
+                        self.chunks =
+                            if left == taken { Chunks::DataEnd } else { Chunks::Data(left - taken) };
                         rest = behind;
                         continue;
                     }
@@ -305,9 +308,14 @@ impl Body {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Chunks {
     /// In the length of a chunk.
-    Size { size: u64, digits: u8 },
+    Size {
+        size: u64,
+        digits: u8,
+    },
     /// Behind the length, up to the end of its line.
-    Extension { size: u64 },
+    Extension {
+        size: u64,
+    },
     /// In a chunk, of which so much is left.
     Data(u64),
     /// At the end of its line behind a chunk.

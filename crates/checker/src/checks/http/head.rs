@@ -59,7 +59,9 @@ fn framing(status: u16, headers: &[httparse::Header<'_>]) -> Framing {
     if matches!(status, 100..200 | 204 | 304) {
         return Framing::Empty;
     }
-    if named("transfer-encoding").is_some_and(|header| header.value.to_ascii_lowercase().ends_with(b"chunked")) {
+    if named("transfer-encoding")
+        .is_some_and(|header| header.value.to_ascii_lowercase().ends_with(b"chunked"))
+    {
         return Framing::Chunked;
     }
     let length = named("content-length").and_then(|header| std::str::from_utf8(header.value).ok());

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use common::config::{Form, Diagnostics, FromValue, Shape, Table, Value};
+use common::config::{Diagnostics, Form, FromValue, Shape, Table, Value};
 
 use super::body::Rules;
 
@@ -179,7 +179,8 @@ impl Url {
         let body = Rules::read(table, defaults.map(|url| &url.body), d);
         if method == Method::Head
             && body.wanted()
-            && let Some(span) = table.key_span("method").or(table.key_span("digest")).or(table.key_span("body_match"))
+            && let Some(span) =
+                table.key_span("method").or(table.key_span("digest")).or(table.key_span("body_match"))
         {
             d.error(span, "an answer to HEAD has no body to look at");
         }

@@ -84,7 +84,10 @@ fn another_protocol_is_named_at_once() {
         Input::Bytes(b"SSH-2.0-OpenSSH_9.2p1\r\n"),
         "fail: answer is not HTTP: \"SSH-2.0-OpenSSH_9.2p1\\r\\n\"",
     );
-    asked().ends(Input::Bytes(b"\x15\x03\x01\x00\x02\x02F"), "fail: answer is not HTTP: \"\\x15\\x03\\x01\\x00\\x02\\x02F\"");
+    asked().ends(
+        Input::Bytes(b"\x15\x03\x01\x00\x02\x02F"),
+        "fail: answer is not HTTP: \"\\x15\\x03\\x01\\x00\\x02\\x02F\"",
+    );
 }
 
 #[test]
@@ -103,7 +106,10 @@ fn closing_early_is_a_failure() {
     asked().ends(Input::Closed, "fail: connection closed without an answer");
     let mut talk = asked();
     talk.waits(Input::Bytes(b"HTTP/1.1 200 OK\r\nA"));
-    talk.ends(Input::Closed, "fail: connection closed in the middle of the answer: \"HTTP/1.1 200 OK\\r\\nA\"");
+    talk.ends(
+        Input::Closed,
+        "fail: connection closed in the middle of the answer: \"HTTP/1.1 200 OK\\r\\nA\"",
+    );
 }
 
 #[test]
@@ -154,7 +160,8 @@ fn matching(pattern: &str) -> Rules {
 fn a_body_is_read_to_its_end_when_it_matters() {
     let mut talk = answered(matching("ready"), b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nre");
     talk.ends(Input::Bytes(b"ady"), "pass: status 200");
-    let mut talk = answered(matching("ready"), b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nrea");
+    let mut talk =
+        answered(matching("ready"), b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nrea");
     talk.ends(Input::Bytes(b"\r\n2\r\ndy\r\n0\r\n\r\n"), "pass: status 200");
     let mut talk = answered(matching("ready"), b"HTTP/1.0 200 OK\r\n\r\nnot rea");
     talk.ends(Input::Closed, "fail: body does not match \"ready\": \"not rea\"");

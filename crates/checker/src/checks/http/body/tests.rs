@@ -61,7 +61,8 @@ fn a_pattern_is_looked_for_in_what_is_looked_at() {
         max_body: 20,
         ..rules()
     };
-    let fault = |text: &[u8]| fed(Framing::Close, &rules, text).0.fault(&rules, true).map(|fault| fault.to_string());
+    let fault =
+        |text: &[u8]| fed(Framing::Close, &rules, text).0.fault(&rules, true).map(|fault| fault.to_string());
     assert_eq!(fault(b"Status:  OK"), None);
     assert_eq!(fault(b"down").unwrap(), "fail: body does not match \"(?i)status: *ok\": \"down\"");
     assert_eq!(fault(b"status: ok, degraded").unwrap(), "fail: body matches \"degraded\"");
