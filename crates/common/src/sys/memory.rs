@@ -21,8 +21,9 @@ pub fn trim() {
     }
 }
 
-/// Gives back what is not needed any more after much work that is not done again soon: free memory of the heap ([`trim`])
-/// and the pages of the program itself, most of which are about reading a configuration. Those that are used come back from the page cache.
+/// Gives back what is not needed any more after much work that is not done again soon: free memory of the heap
+/// ([`trim`]) and the pages of the program itself, most of which are about reading a configuration. Those that are used
+/// come back from the page cache.
 pub fn give_back() {
     trim();
     forget_program();
