@@ -1,5 +1,5 @@
-//! What the checker's part of the status is called. Written out by serde as it stands: a tree of values for ten thousand
-//! servers would cost ten times as much.
+//! What the checker's part of the status is called. Written out by serde as it stands: by way of a tree of values, ten
+//! thousand servers cost three times as much.
 
 use common::ipvs::{Forward, Stats};
 use serde::{Serialize, Serializer};
