@@ -49,6 +49,8 @@ pub struct Resources {
 pub enum Scheduling {
     /// As every other process does.
     Ordinary,
+    /// As it was started; an ordinary process does not wait for the end of another's turn.
+    Prompt,
     /// In real time.
     Realtime {
         /// `SCHED_RR` or `SCHED_FIFO` with the priority.
@@ -226,6 +228,12 @@ impl Resources {
         }
     }
 
+    /// With what a process asks for, where nothing is said, that the others' work is not to delay.
+    #[must_use]
+    pub fn prompt(self) -> Self {
+        Self { scheduling: self.scheduling.or(Some(Scheduling::Prompt)), ..self }
+    }
+
     /// What a reload changes, in words; empty where it changes nothing.
     #[must_use]
     pub fn changes(&self, next: &Self) -> String {
@@ -307,10 +315,14 @@ fn ask_scheduling(scheduling: Option<Scheduling>) -> io::Result<()> {
         Some(Scheduling::Realtime { scheduler, limit }) => {
             // The limit first: real time without one can take a processor away for good.
             kernel::limit_realtime(Some(u64::try_from(limit.as_micros()).unwrap_or(u64::MAX)))?;
-            kernel::set_scheduler(scheduler)
+            kernel::set_scheduler(Some(scheduler))
         }
-        Some(Scheduling::Ordinary) | None => {
-            kernel::set_scheduler(Scheduler::Other)?;
+        given => {
+            match given {
+                Some(Scheduling::Prompt) => kernel::shorten_turns(),
+                Some(_) => kernel::set_scheduler(Some(Scheduler::Other)),
+                None => kernel::set_scheduler(None),
+            }?;
             kernel::limit_realtime(None)
         }
     }
@@ -322,6 +334,7 @@ impl fmt::Display for Scheduling {
             Self::Ordinary | Self::Realtime { scheduler: Scheduler::Other, .. } => {
                 return f.write_str("other");
             }
+            Self::Prompt => return f.write_str("default"),
             Self::Realtime { scheduler: Scheduler::RoundRobin(priority), limit } => ("rr", priority, limit),
             Self::Realtime { scheduler: Scheduler::Fifo(priority), limit } => ("fifo", priority, limit),
         };

@@ -162,7 +162,9 @@ fn configure(document: &Document) -> Result<Configured, String> {
         reads_more = true;
         crate::io::keys::read(path)
     });
-    let surroundings = plan.surroundings.or(&global.surroundings);
+    let mut surroundings = plan.surroundings.or(&global.surroundings);
+    // A late advert is a fail-over: what the others do (a reload of ten thousand servers) is to wait for it.
+    surroundings.resources = surroundings.resources.prompt();
     let fifos = fifo::paths(global.notify_fifo.as_ref(), plan.notify_fifo.as_ref());
     plan.set_tell(!fifos.is_empty());
     Ok(Configured { plan, surroundings, script_user: global.script_user, fifos, reads_more })

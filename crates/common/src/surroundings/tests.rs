@@ -53,6 +53,16 @@ fn what_is_said_for_all_counts_where_a_process_says_nothing() {
 }
 
 #[test]
+fn a_prompt_process_is_so_where_nothing_else_is_said() {
+    let (said, _) = planned("[resources]\nscheduler = \"other\"\n");
+    assert_eq!(said.resources.clone().prompt(), said.resources);
+    let unsaid = Resources::default().prompt();
+    assert_eq!(unsaid, Resources { scheduling: Some(Scheduling::Prompt), ..Resources::default() });
+    assert_eq!(Resources::default().changes(&unsaid), "scheduler unset -> default");
+    assert_eq!(unsaid.changes(&said.resources), "scheduler default -> other");
+}
+
+#[test]
 fn what_is_refused_is_named_with_what_is_missing() {
     let refused = |code| Refused {
         key: "nice",

@@ -69,8 +69,56 @@ fn each_process_has_what_it_asked_for_and_its_scripts_have_none_of_it() -> Resul
     // All of it goes with the words that asked for it, and nobody is started anew.
     let done = holdfast.reload(&plain)?;
     assert_eq!(done.code, Some(0), "{done:?}");
-    assert!(done.stdout.contains("scheduler rr 7 within 300ms -> unset"), "{done:?}");
+    assert!(done.stdout.contains("scheduler rr 7 within 300ms -> default"), "{done:?}");
     assert_eq!((favour(vrrp)?, favour(watchdog)?), (own.clone(), own));
+    assert_eq!(holdfast.child("vrrp")?, vrrp);
+    assert_eq!(holdfast.stop()?, 0);
+    Ok(())
+}
+
+/// How long a turn of the processor is for a process, in nanoseconds, where the kernel tells.
+fn turn(pid: i32) -> Option<String> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/sched")).ok()?;
+    let line = text.lines().find(|line| line.starts_with("se.slice "))?;
+    line.rsplit(':').next().map(|nanos| nanos.trim().to_owned())
+}
+
+/// Whether this kernel lets an ordinary process choose the length of its turns.
+fn turns_are_chosen() -> Result<bool> {
+    let release = run(&["uname", "-r"])?;
+    let mut numbers = release.split(['.', '-']).map_while(|number| number.parse::<u32>().ok());
+    Ok((numbers.next(), numbers.next()) >= (Some(6), Some(12)))
+}
+
+#[test]
+fn the_vrrp_process_does_not_wait_for_the_end_of_anothers_turn() -> Result {
+    lab::require_privileges()?;
+    let lan = Lan::new()?;
+    let host = lan.host("a", &["192.168.152.11/24"])?;
+    let folder = lab::TempDir::new()?;
+    let script = folder.path().join("script.pid");
+    std::fs::write(&script, "")?;
+    let plain = format!(
+        "{}track_scripts = [\"s\"]\n[[vrrp.script]]\nname = \"s\"\nuser = \"root\"\ninterval = \"10s\"\n\
+         command = [\"/bin/sh\", \"-c\", \"echo $$ > {}; sleep 1000\"]\ntimeout = \"1h\"\n",
+        router(200),
+        script.display()
+    );
+    let usual = turn(std::process::id().cast_signed());
+    let short = if turns_are_chosen()? { usual.as_ref().map(|_| "100000".to_owned()) } else { usual.clone() };
+    let mut holdfast = Holdfast::start(&host, &plain)?;
+    let (watchdog, vrrp) = (holdfast.process().pid(), holdfast.child("vrrp")?);
+    assert_eq!((turn(vrrp), turn(watchdog)), (short.clone(), usual.clone()));
+    let script = wait::value("the script", SECONDS_10, || {
+        Ok(std::fs::read_to_string(&script)?.trim().parse::<i32>().ok())
+    })?;
+    assert_eq!(turn(script), usual, "a script has the turns of the vrrp process");
+    // What is said goes before it, and nice does not take it away.
+    for (resources, wanted) in [("scheduler = \"other\"", &usual), ("nice = 3", &short), ("", &short)] {
+        let done = holdfast.reload(&format!("{plain}[vrrp.resources]\n{resources}\n"))?;
+        assert_eq!(done.code, Some(0), "{done:?}");
+        assert_eq!(&turn(vrrp), wanted, "{resources}");
+    }
     assert_eq!(holdfast.child("vrrp")?, vrrp);
     assert_eq!(holdfast.stop()?, 0);
     Ok(())

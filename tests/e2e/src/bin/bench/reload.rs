@@ -4,12 +4,12 @@
 use std::time::Duration;
 
 use lab::packet::Mac;
-use lab::{Lan, Result, wait};
+use lab::{Lan, Result, Sleeper, wait};
 use nix::sys::signal::Signal;
 
 use crate::director::{Director, MAKES, Make, Router};
 use crate::farm::{Farm, Running};
-use crate::idle::sum;
+use crate::idle::{cpu_ms, sum};
 use crate::table::{Table, median, worst};
 
 const ROUNDS: u32 = 7;
@@ -28,6 +28,8 @@ struct Cost {
     /// How much later than 10 ms the latest advert came, in the time before each reload and around it.
     quiet_ms: Vec<f64>,
     late_ms: Vec<f64>,
+    /// How much later a thread woke up around each reload that only sleeps.
+    sleeper_ms: Vec<f64>,
 }
 
 pub(crate) fn measure(table: &mut Table) -> Result {
@@ -47,6 +49,10 @@ pub(crate) fn measure(table: &mut Table) -> Result {
     row("the same, worst of 7", "ms", |cost| worst(&cost.quiet_ms));
     row("adverts every 10 ms, 2 s around a reload: latest, median", "ms", |cost| median(&cost.late_ms));
     row("the same, worst of 7", "ms", |cost| worst(&cost.late_ms));
+    row("a thread that sleeps 10 ms, at the same time: latest, median", "ms", |cost| {
+        median(&cost.sleeper_ms)
+    });
+    row("the same, worst of 7", "ms", |cost| worst(&cost.sleeper_ms));
     Ok(())
 }
 
@@ -75,24 +81,27 @@ fn round(make: Make) -> Result<Cost> {
             adverts.iter().filter(|(_, advert)| advert.source_mac == source).map(|(at, _)| *at).collect();
         let gap = |pair: &[std::time::SystemTime]| pair[1].duration_since(pair[0]).unwrap_or_default();
         let longest = times.windows(2).map(gap).max().unwrap_or_default();
-        (longest.as_secs_f64() - INTERVAL.as_secs_f64()) * 1000.0
+        later(longest)
     };
+    let sleeper = Sleeper::start(INTERVAL);
     for round in 0..ROUNDS {
         let mark = wire.mark();
         wait::pause(SPAN);
         cost.quiet_ms.push(latest(mark));
         running.write(&config(2 + round))?;
-        let (mark, before, idle) = (wire.mark(), sum(&pids).cpu_ms, lab::Stopwatch::start());
+        let (mark, before, idle) = (wire.mark(), cpu_ms(&pids), lab::Stopwatch::start());
+        let _before = sleeper.longest();
         running.process.signal(Signal::SIGHUP)?;
         wait::pause(SPAN);
         rest(&pids)?;
-        let (seconds, used) = (idle.seconds(), sum(&pids).cpu_ms - before);
+        let (seconds, used) = (idle.seconds(), cpu_ms(&pids) - before);
+        cost.sleeper_ms.push(later(sleeper.longest()));
         cost.late_ms.push(latest(mark));
         // Without what the adverts and hellos of so long cost anyway.
-        let before = sum(&pids).cpu_ms;
+        let before = cpu_ms(&pids);
         let idle = lab::Stopwatch::start();
         wait::pause(SPAN);
-        let rate = (sum(&pids).cpu_ms - before) / idle.seconds();
+        let rate = (cpu_ms(&pids) - before) / idle.seconds();
         cost.cpu_ms.push(used - rate * seconds);
     }
     wait::pause(REST);
@@ -103,11 +112,15 @@ fn round(make: Make) -> Result<Cost> {
     Ok(cost)
 }
 
+fn later(gap: Duration) -> f64 {
+    (gap.as_secs_f64() - INTERVAL.as_secs_f64()) * 1000.0
+}
+
 /// Waits until less than a tenth of a processor is used.
 fn rest(pids: &[i32]) -> Result {
     wait::until("the end of a reload", Duration::from_secs(120), || {
-        let before = sum(pids).cpu_ms;
+        let before = cpu_ms(pids);
         wait::pause(SPAN / 4);
-        Ok(sum(pids).cpu_ms - before < SPAN.as_secs_f64() * 250.0 / 10.0)
+        Ok(cpu_ms(pids) - before < SPAN.as_secs_f64() * 250.0 / 10.0)
     })
 }
