@@ -7,7 +7,8 @@ use vrrp::machine::event::Event;
 use vrrp::machine::order::{Released, Standing};
 use vrrp::plan::Plan;
 
-use super::{World, eth0, facts};
+use super::kernel::facts;
+use super::{World, eth0};
 
 /// What is left of the state of a killed process.
 #[derive(Debug, Clone, Copy)]

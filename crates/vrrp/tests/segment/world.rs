@@ -11,10 +11,9 @@ use std::time::{Duration, Instant};
 
 use common::config::{Diagnostics, Document, Sources};
 use vrrp::machine::action::{Action, AdvertCopy};
-use vrrp::machine::address::{Lifetime, ObservedAddress, VirtualAddress};
-use vrrp::machine::event::{Event, LinkFacts, ObservedLink, ScriptOutcome};
+use vrrp::machine::event::{Event, ScriptOutcome};
 use vrrp::machine::fact::{Fact, StateName};
-use vrrp::machine::id::{LinkIndex, LinkName, Mac, Name};
+use vrrp::machine::id::{LinkName, Name};
 use vrrp::machine::router::Router;
 use vrrp::plan::Plan;
 use vrrp::wire::admit::Datagram;
@@ -24,9 +23,11 @@ use super::random::Random;
 
 // This file was named by its path: they stand beside it.
 mod fate;
+mod kernel;
 mod wire;
 
 pub(crate) use fate::Checkpoint;
+use kernel::Kernel;
 pub(crate) use wire::Wire;
 
 /// Makes a plan of text; the text is known to be good.
@@ -54,15 +55,6 @@ pub(crate) fn eth1() -> LinkName {
 const HELLO: Duration = Duration::from_secs(5);
 /// What a clock may be off by, in millionths: far more than any real one.
 const DRIFT: u64 = 3000;
-
-/// What the kernel of a machine has.
-#[derive(Debug, Default)]
-struct Kernel {
-    /// Virtual addresses with the end of their lease.
-    held: BTreeMap<(LinkName, IpAddr), (u8, Option<Instant>)>,
-    listening: bool,
-    carrier: bool,
-}
 
 /// One machine.
 #[derive(Debug)]
@@ -441,46 +433,6 @@ impl World {
         self.nodes[n].news.push_back((at, event));
     }
 
-    fn install(&mut self, n: usize, address: &VirtualAddress, lifetime: Lifetime) {
-        let end = match lifetime {
-            Lifetime::Forever => None,
-            // Never early, late by up to 0.6 s (measured).
-            Lifetime::Lease(d) => Some(self.now + d + Duration::from_millis(self.random.below(600))),
-        };
-        self.nodes[n].kernel.held.insert((address.link, address.address), (address.prefix, end));
-        let observed = observed(address.address, address.prefix);
-        self.news(n, Event::AddressAppeared { link: address.link, address: observed });
-    }
-
-    fn news(&mut self, n: usize, event: Event<'static>) {
-        let at = self.now + Duration::from_micros(50);
-        self.nodes[n].news.push_back((at, event));
-    }
-
-    fn expire(&mut self, n: usize) {
-        let now = self.now;
-        let held = &mut self.nodes[n].kernel.held;
-        let due = |end: &Option<Instant>| end.is_some_and(|at| at <= now);
-        let gone: Vec<_> = held.iter().filter(|(_, (_, end))| due(end)).map(|(key, _)| *key).collect();
-        for (link, address) in gone {
-            self.nodes[n].watcher.lease_ended(self.healthy(n), address);
-            self.nodes[n].kernel.held.remove(&(link, address));
-            self.news(n, Event::AddressVanished { link, address });
-        }
-    }
-
-    fn observed(&self, n: usize) -> Vec<ObservedLink> {
-        let node = &self.nodes[n];
-        let mut addresses =
-            vec![ObservedAddress { address: node.own, prefix: 24, ours: false, usable: true }];
-        addresses.extend(node.kernel.held.iter().map(|((_, a), (prefix, _))| observed(*a, *prefix)));
-        let second = ObservedAddress { address: node.second, prefix: 24, ours: false, usable: true };
-        vec![
-            ObservedLink { link: eth0(), facts: facts(2, node.kernel.carrier), addresses },
-            ObservedLink { link: eth1(), facts: facts(3, true), addresses: vec![second] },
-        ]
-    }
-
     fn say(&self, n: usize, what: &str) {
         if self.trace {
             println!("{:>12.6} node{} {what}", (self.now - self.start).as_secs_f64(), n + 1);
@@ -520,13 +472,4 @@ impl World {
 
 fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap()
-}
-
-fn facts(index: u32, carrier: bool) -> LinkFacts {
-    let mac = Some(Mac([2, 0, 0, 0, 0, 1]));
-    LinkFacts { index: LinkIndex(index), up: true, carrier, mac, mtu: 1500, parent: None }
-}
-
-fn observed(address: IpAddr, prefix: u8) -> ObservedAddress {
-    ObservedAddress { address, prefix, ours: true, usable: true }
 }

@@ -34,6 +34,7 @@ mod unicast;
 mod virtual_link;
 mod ways;
 mod why;
+mod wire;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MS: Duration = Duration::from_millis(1);
