@@ -8,7 +8,7 @@ mod save;
 mod steer;
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use common::child::{AppCx, ChildKey, Inherited, StartError};
 use common::config::global::Global;
@@ -47,6 +47,10 @@ const BUDGET: usize = 32;
 const CATCH_UP: usize = 64;
 /// Adverts are far shorter (255 IPv6 addresses: 4088 bytes); what is longer is cut, and dropped for its checksum.
 const PACKET: usize = 8192;
+/// Who has a deadline so soon would be kept waiting by what is not urgent.
+const SOON: Duration = Duration::from_millis(3);
+/// So long that waits at most: repeated announcements, notifications, the log.
+const PATIENCE: Duration = Duration::from_millis(50);
 /// How often the core may answer to what became of its actions; a bound for the day it never stops.
 const ROUNDS: usize = 16;
 
@@ -132,6 +136,8 @@ struct Running {
     processes: Processes<LoopKey>,
     watch: Watch<LoopKey>,
     saving: Saving,
+    /// Until when, at most, what is not urgent waits for what is.
+    put_off: Option<Instant>,
     buffer: Box<[u8]>,
     // Empty between turns; kept for their memory.
     actions: Vec<Action>,
@@ -247,6 +253,7 @@ impl Running {
             processes: Processes::new(ChildKey::App(Key::Processes), registry),
             watch,
             saving,
+            put_off: None,
             buffer: vec![0; PACKET].into_boxed_slice(),
             actions: Vec::new(),
             news: Vec::new(),
@@ -278,8 +285,33 @@ impl Running {
 
     /// Performs what the core wants, tells it what became of it, and so on.
     fn settle(&mut self, now: Instant) {
+        self.put_off = None;
+        self.settle_all(now, |_| false);
+    }
+
+    /// The same; what is not urgent waits while others have a deadline soon.
+    ///
+    /// When a master of many instances dies, their deadlines pass within milliseconds, and the repetitions and log lines
+    /// of the first would keep the last waiting.
+    fn settle_urgent(&mut self, now: Instant) {
+        self.settle_all(now, Self::hurries);
+        let waits = self.effects.is_unfinished();
+        self.put_off = waits.then(|| self.put_off.unwrap_or(now + PATIENCE));
+    }
+
+    fn hurries(&self) -> bool {
+        let due = self.router.poll_timeout().filter(|_| self.effects.is_unfinished());
+        let Some(due) = due.filter(|_| !self.router.stopped()) else { return false };
+        let now = clock::now();
+        due <= now + SOON && self.put_off.is_none_or(|until| now < until)
+    }
+
+    fn settle_all(&mut self, now: Instant, hurries: fn(&Self) -> bool) {
         for _ in 0..ROUNDS {
-            self.effects.perform(&mut self.actions, now, &mut self.news);
+            self.effects.hasten(&mut self.actions, now, &mut self.news);
+            if !hurries(self) {
+                self.effects.finish(now, &mut self.news);
+            }
             for event in self.news.drain(..) {
                 self.router.handle(event, now, &mut self.actions);
             }
@@ -303,7 +335,7 @@ impl Running {
             match listener.read(&mut self.buffer) {
                 Ok(Heard::Datagram(datagram)) => {
                     self.router.handle(Event::DatagramReceived(datagram), now, &mut self.actions);
-                    self.settle(now);
+                    self.settle_urgent(now);
                 }
                 Ok(Heard::Unreadable) => {
                     log::debug!(target: "vrrp.adverts", "unreadable packet interface={link}");
@@ -360,7 +392,7 @@ impl Running {
         if self.router.poll_timeout().is_some_and(|due| due <= now) {
             self.router.handle_timeout(now, &mut self.actions);
         }
-        self.settle(now);
+        self.settle_urgent(now);
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
@@ -368,6 +400,6 @@ impl Running {
         let own = [self.router.poll_timeout(), self.watch.poll_timeout(), ipvs_sync.poll_timeout()];
         let trackers = [self.files.poll_timeout(), self.processes.poll_timeout()];
         let kernel = [kernel.poll_timeout(), refusals.poll_timeout(), scripts.poll_timeout()];
-        own.into_iter().chain(trackers).chain(kernel).flatten().min()
+        own.into_iter().chain(trackers).chain(kernel).chain([self.put_off]).flatten().min()
     }
 }

@@ -9,6 +9,7 @@ pub mod kernel;
 pub mod leftovers;
 pub mod objects;
 pub mod refusals;
+mod repetitions;
 pub mod scripts;
 mod signer;
 pub mod tuning;
@@ -36,6 +37,7 @@ use addresses::Batch;
 use ipvs_sync::IpvsSync;
 use kernel::Kernel;
 use refusals::Refusals;
+use repetitions::Repetitions;
 use scripts::Scripts;
 use signer::Signer;
 pub(crate) use signer::time_of_day;
@@ -66,6 +68,12 @@ pub struct Effects<K: Copy> {
     batch: Batch,
     changed_links: bool,
     objects: objects::Batch,
+    /// What waits until everything urgent is done: see [`Self::finish`].
+    rest: Vec<Action>,
+    /// Announcements made once that are to be made again.
+    repetitions: Repetitions,
+    /// Something was asked of the kernel, and it has reported it.
+    asked: bool,
     /// The kernel's daemons for connections.
     pub ipvs_sync: IpvsSync,
     // Kept between announcements for its memory.
@@ -105,6 +113,9 @@ impl<K: Copy> Effects<K> {
             batch: Batch::default(),
             changed_links: false,
             objects: objects::Batch::default(),
+            rest: Vec::new(),
+            repetitions: Repetitions::default(),
+            asked: false,
             ipvs_sync,
             frame: Vec::new(),
             moved: false,
@@ -127,23 +138,25 @@ impl<K: Copy> Effects<K> {
         self.listeners.remove(&(link, family));
     }
 
-    /// Performs actions, emptying the list; what came of them is appended to `news`.
+    /// Performs what is urgent of the actions, emptying the list; what came of it is appended to `news`.
     ///
-    /// Adverts leave at once, then all changes of addresses, routes and rules together, then announcements, then the rest: of many
-    /// instances that move at once, none waits for the kernel's work and the log lines of all the others.
-    pub fn perform(&mut self, actions: &mut Vec<Action>, now: Instant, news: &mut Vec<Event<'static>>) {
-        let (mut announcements, mut rest) = (Vec::new(), Vec::new());
+    /// Adverts leave at once, then all changes of addresses, routes and rules together, then every announcement once;
+    /// [`Self::finish`] does the rest. Of many instances that move at once, none waits for the kernel's work, the
+    /// repetitions and the log lines of all the others.
+    pub fn hasten(&mut self, actions: &mut Vec<Action>, now: Instant, news: &mut Vec<Event<'static>>) {
+        let mut announcements = Vec::new();
         for action in actions.drain(..) {
             if !matches!(action, Action::Report(_)) {
                 log::trace!(target: parts::of(&action), "{action}");
             }
+            self.repetitions.heed(&action);
             match self.at_once(action, news) {
                 Some(announcement @ Action::Announce { .. }) => announcements.push(announcement),
-                other => rest.extend(other),
+                other => self.rest.extend(other),
             }
         }
         let requests = !self.batch.is_empty() || !self.objects.is_empty();
-        let asked = std::mem::take(&mut self.changed_links) || requests;
+        self.asked |= std::mem::take(&mut self.changed_links) || requests;
         let guarding = std::mem::take(&mut self.guarding);
         if guarding {
             self.refusals.before(now, news);
@@ -159,12 +172,30 @@ impl<K: Copy> Effects<K> {
             self.refusals.after(now, news);
             self.promote();
         }
-        self.announce(&announcements);
-        for action in rest {
+        self.announce(&announcements, 0);
+        self.repetitions.append(&mut announcements);
+    }
+
+    /// Whether something waits for [`Self::finish`].
+    pub fn is_unfinished(&self) -> bool {
+        !self.rest.is_empty() || !self.repetitions.is_empty()
+    }
+
+    /// Performs what was not urgent: repetitions of announcements, notifications, scripts, the log.
+    pub fn finish(&mut self, now: Instant, news: &mut Vec<Event<'static>>) {
+        let repeated = self.repetitions.take();
+        for repetition in 1..=u8::MAX {
+            if !self.announce(&repeated, repetition) {
+                break;
+            }
+        }
+        let mut rest = std::mem::take(&mut self.rest);
+        for action in rest.drain(..) {
             self.at_last(&action, now, news);
         }
+        self.rest = rest;
         self.scripts.flush(now);
-        if asked {
+        if std::mem::take(&mut self.asked) {
             // The kernel has reported what it did by now; read here, that costs no wake-up of its own.
             self.kernel.ready(now, news);
         }
@@ -339,23 +370,21 @@ impl<K: Copy> Effects<K> {
         }
     }
 
-    /// Every address once, and only then what is to be repeated: of many instances that move at once, the last is not
-    /// kept waiting by the repetitions of the others.
-    fn announce(&mut self, actions: &[Action]) {
-        for repetition in 0..=u8::MAX {
-            let mut more = false;
-            for action in actions {
-                if let Action::Announce { instance, announcements, repeat } = action
-                    && repetition < *repeat
-                {
-                    self.announce_once(instance, announcements);
-                    more |= repetition + 1 < *repeat;
-                }
-            }
-            if !more {
-                return;
+    /// Makes those announcements that are to be made so often. Returns whether any was.
+    ///
+    /// Every address has its turn before one has its next: of many instances that move at once, the last is not kept
+    /// waiting by the repetitions of the others.
+    fn announce(&mut self, actions: &[Action], repetition: u8) -> bool {
+        let mut any = false;
+        for action in actions {
+            if let Action::Announce { instance, announcements, repeat } = action
+                && repetition < *repeat
+            {
+                self.announce_once(instance, announcements);
+                any = true;
             }
         }
+        any
     }
 
     fn announce_once(&mut self, instance: &Tag, announcements: &[Announcement]) {

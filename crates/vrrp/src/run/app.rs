@@ -30,7 +30,7 @@ impl App for Vrrp {
             Key::Listener(link, family) => running.hear(link, family, now),
             Key::Kernel => {
                 let drained = running.effects.kernel.ready(now, &mut running.news);
-                running.settle(now);
+                running.settle_urgent(now);
                 drained
             }
             Key::Filter => {
@@ -96,7 +96,8 @@ impl App for Vrrp {
     }
 
     fn checkpoint(&mut self) -> Option<Vec<u8>> {
-        let running = self.running.as_mut()?;
+        // What is urgent goes before it.
+        let running = self.running.as_mut().filter(|running| running.put_off.is_none())?;
         running.saving.save(&running.router)
     }
 
