@@ -37,6 +37,8 @@ struct Original {
 
 /// The shortest turn that the kernel grants, in nanoseconds (`__setparam_fair` of kernel/sched/syscalls.c).
 const SHORTEST_TURN: u64 = 100_000;
+/// Whether anything was changed that what we start would inherit, but for those turns.
+static CHANGED: AtomicBool = AtomicBool::new(false);
 /// Whether this process has asked for it.
 static SHORT_TURNS: AtomicBool = AtomicBool::new(false);
 
@@ -59,6 +61,12 @@ fn original() -> &'static Original {
 /// Keeps what is in force now as what programs that we start are to have.
 pub fn remember() {
     original();
+}
+
+/// What was in force, before something is changed that would be inherited.
+fn before_change() -> &'static Original {
+    CHANGED.store(true, Ordering::Relaxed);
+    original()
 }
 
 fn scheduler() -> (i32, i32) {
@@ -90,11 +98,14 @@ pub fn set_scheduler(scheduler: Option<Scheduler>) -> io::Result<()> {
             (libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK, i32::from(priority))
         }
     };
-    let parameter = libc::sched_param { sched_priority: priority };
-    // SAFETY: the parameter is a valid, initialised struct; 0 is the calling process.
-    let rc = unsafe { libc::sched_setscheduler(0, policy, &raw const parameter) };
-    if rc != 0 {
-        return Err(io::Error::last_os_error());
+    // What is so already is not asked for: a filter of system calls may refuse even that.
+    if (policy, priority) != self::scheduler() {
+        let parameter = libc::sched_param { sched_priority: priority };
+        // SAFETY: the parameter is a valid, initialised struct; 0 is the calling process.
+        let rc = unsafe { libc::sched_setscheduler(0, policy, &raw const parameter) };
+        if rc != 0 {
+            return Err(io::Error::last_os_error());
+        }
     }
     // They would stay.
     if policy == libc::SCHED_OTHER && SHORT_TURNS.swap(false, Ordering::Relaxed) {
@@ -141,7 +152,8 @@ fn ask_turn(nanos: u64) {
 /// # Errors
 /// `EACCES` for a lower one without `CAP_SYS_NICE`.
 pub fn set_nice(value: Option<i8>) -> io::Result<()> {
-    let value = value.map_or(original().nice, i32::from);
+    let before = before_change();
+    let value = value.map_or(before.nice, i32::from);
     if value == nice() { Ok(()) } else { change_nice(value) }
 }
 
@@ -156,7 +168,7 @@ fn change_nice(value: i32) -> io::Result<()> {
 /// # Errors
 /// `EINVAL` where there is none of them.
 pub fn set_processors(processors: Option<&[u16]>) -> io::Result<()> {
-    let set = match (processors, original().processors) {
+    let set = match (processors, before_change().processors) {
         (Some(processors), _) => {
             let mut set = CpuSet::new();
             for processor in processors {
@@ -188,7 +200,7 @@ pub fn lock_memory(locked: bool) -> io::Result<()> {
 /// # Errors
 /// What the kernel says.
 pub fn limit_realtime(micros: Option<u64>) -> io::Result<()> {
-    limit(Resource::RLIMIT_RTTIME, micros, original().realtime)
+    limit(Resource::RLIMIT_RTTIME, micros, |before| before.realtime)
 }
 
 /// So many descriptors; none: as before.
@@ -196,11 +208,18 @@ pub fn limit_realtime(micros: Option<u64>) -> io::Result<()> {
 /// # Errors
 /// `EPERM` beyond the hard limit without `CAP_SYS_RESOURCE`.
 pub fn limit_files(files: Option<u64>) -> io::Result<()> {
-    limit(Resource::RLIMIT_NOFILE, files, original().files)
+    limit(Resource::RLIMIT_NOFILE, files, |before| before.files)
 }
 
-fn limit(resource: Resource, value: Option<u64>, original: Option<(rlim_t, rlim_t)>) -> io::Result<()> {
-    let Some((soft, hard)) = original else { return Ok(()) };
+fn limit(
+    resource: Resource,
+    value: Option<u64>,
+    of: fn(&Original) -> Option<(rlim_t, rlim_t)>,
+) -> io::Result<()> {
+    if value.is_none() && !CHANGED.load(Ordering::Relaxed) {
+        return Ok(());
+    }
+    let Some((soft, hard)) = of(before_change()) else { return Ok(()) };
     let (soft, hard) = value.map_or((soft, hard), |value| (value, hard.max(value)));
     Ok(setrlimit(resource, soft, hard)?)
 }
@@ -210,7 +229,7 @@ fn limit(resource: Resource, value: Option<u64>, original: Option<(rlim_t, rlim_
 /// # Errors
 /// `EACCES` for a lower one without `CAP_SYS_RESOURCE`.
 pub fn set_out_of_memory(score: Option<i16>) -> io::Result<()> {
-    match score.or(original().out_of_memory) {
+    match score.or(before_change().out_of_memory) {
         Some(score) => std::fs::write(OUT_OF_MEMORY, score.to_string()),
         None => Ok(()),
     }
@@ -223,6 +242,9 @@ pub(super) fn give_back() {
     let Some(original) = ORIGINAL.get() else { return };
     if SHORT_TURNS.load(Ordering::Relaxed) {
         ask_turn(0);
+    }
+    if !CHANGED.load(Ordering::Relaxed) {
+        return;
     }
     if original.nice != nice() {
         let _kept = change_nice(original.nice);

@@ -57,17 +57,25 @@ fn allowed() -> Result<BTreeSet<String>> {
         }
         Ok(())
     }
-    let (mut all, mut without) = (BTreeSet::new(), BTreeSet::new());
+    let mut all = BTreeSet::new();
     let unit = std::fs::read_to_string(top().join("etc/systemd/holdfast.service"))?;
     for group in unit.lines().filter_map(|line| line.strip_prefix("SystemCallFilter=")) {
-        match group.strip_prefix('~') {
-            Some(group) => expand(group, &mut without)?,
-            None => expand(group, &mut all)?,
+        // One line after the other, as systemd goes through them.
+        for item in group.trim_start_matches('~').split_whitespace() {
+            let mut named = BTreeSet::new();
+            match item.strip_prefix('@') {
+                Some(_) => expand(item, &mut named)?,
+                None => drop(named.insert(item.to_owned())),
+            }
+            match group.strip_prefix('~') {
+                Some(_) => all.retain(|call| !named.contains(call)),
+                None => all.extend(named),
+            }
         }
     }
     // systemd always lets these through.
     expand("@default", &mut all)?;
-    Ok(all.difference(&without).cloned().collect())
+    Ok(all)
 }
 
 #[test]
