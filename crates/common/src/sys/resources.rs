@@ -37,10 +37,10 @@ struct Original {
 
 /// The shortest turn that the kernel grants, in nanoseconds (`__setparam_fair` of kernel/sched/syscalls.c).
 const SHORTEST_TURN: u64 = 100_000;
-/// Whether anything was changed that what we start would inherit, but for those turns.
-static CHANGED: AtomicBool = AtomicBool::new(false);
-/// Whether this process has asked for it.
+/// Whether this process has asked for such turns.
 static SHORT_TURNS: AtomicBool = AtomicBool::new(false);
+/// Whether anything else was changed that what we start would inherit.
+static CHANGED: AtomicBool = AtomicBool::new(false);
 
 static ORIGINAL: OnceLock<Original> = OnceLock::new();
 
@@ -107,7 +107,7 @@ pub fn set_scheduler(scheduler: Option<Scheduler>) -> io::Result<()> {
             return Err(io::Error::last_os_error());
         }
     }
-    // They would stay.
+    // Short turns would stay.
     if policy == libc::SCHED_OTHER && SHORT_TURNS.swap(false, Ordering::Relaxed) {
         ask_turn(0);
     }

@@ -1,5 +1,7 @@
 //! What a process lives in: its share of the processor and of memory, and its network namespace.
 
+use std::path::Path;
+
 use lab::{Error, Holdfast, Lan, Result, SECONDS_10, run, wait};
 
 use super::{VIP, router};
@@ -32,6 +34,16 @@ fn favour(pid: i32) -> Result<[String; 7]> {
     Ok([policy, priority, processors, nice, score, files, locked.to_string()])
 }
 
+/// A router with a script that writes its number to this file and goes on.
+fn with_script(file: &Path) -> String {
+    format!(
+        "{}track_scripts = [\"s\"]\n[[vrrp.script]]\nname = \"s\"\nuser = \"root\"\ninterval = \"10s\"\n\
+         command = [\"/bin/sh\", \"-c\", \"echo $$ > {}; sleep 1000\"]\ntimeout = \"1h\"\n",
+        router(200),
+        file.display()
+    )
+}
+
 #[test]
 fn each_process_has_what_it_asked_for_and_its_scripts_have_none_of_it() -> Result {
     lab::require_privileges()?;
@@ -41,12 +53,7 @@ fn each_process_has_what_it_asked_for_and_its_scripts_have_none_of_it() -> Resul
     let script = folder.path().join("script.pid");
     std::fs::write(&script, "")?;
     let own = favour(std::process::id().cast_signed())?;
-    let plain = format!(
-        "{}track_scripts = [\"s\"]\n[[vrrp.script]]\nname = \"s\"\nuser = \"root\"\ninterval = \"10s\"\n\
-         command = [\"/bin/sh\", \"-c\", \"echo $$ > {}; sleep 1000\"]\ntimeout = \"1h\"\n",
-        router(200),
-        script.display()
-    );
+    let plain = with_script(&script);
     let asked = format!(
         "{plain}[global.resources]\nnice = 3\noom_score_adjust = 100\nopen_files = 333\n\
          [vrrp.resources]\nscheduler = \"rr\"\nrealtime_priority = 7\nrealtime_limit = \"300ms\"\n\
@@ -98,12 +105,7 @@ fn the_vrrp_process_does_not_wait_for_the_end_of_anothers_turn() -> Result {
     let folder = lab::TempDir::new()?;
     let script = folder.path().join("script.pid");
     std::fs::write(&script, "")?;
-    let plain = format!(
-        "{}track_scripts = [\"s\"]\n[[vrrp.script]]\nname = \"s\"\nuser = \"root\"\ninterval = \"10s\"\n\
-         command = [\"/bin/sh\", \"-c\", \"echo $$ > {}; sleep 1000\"]\ntimeout = \"1h\"\n",
-        router(200),
-        script.display()
-    );
+    let plain = with_script(&script);
     let usual = turn(std::process::id().cast_signed());
     let short = if turns_are_chosen()? { usual.as_ref().map(|_| "100000".to_owned()) } else { usual.clone() };
     let mut holdfast = Holdfast::start(&host, &plain)?;
